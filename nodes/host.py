@@ -1,0 +1,244 @@
+"""The host: the only file of the pack that touches ComfyUI's modules. When the host moves, change this file.
+
+Written for the public V3 API of ComfyUI 0.3.75 and later. Imported by node modules only, never by dpidm_model.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from comfy_api.latest import ComfyExtension, io, ui
+
+__all__ = ["ComfyExtension", "io", "ui"]
+
+PACK = Path(__file__).resolve().parents[1]
+SHIPPED_WEIGHTS = PACK / "dpidm_model" / "weights"
+MODEL_FOLDER = "dpidm"
+
+
+# ---------------------------------------------------------------------------------------------- folders
+
+
+def register_folders() -> None:
+    """Make `models/dpidm` and the shipped weights known to the host (extra_model_paths.yaml may add more)."""
+    import folder_paths
+
+    folder_paths.add_model_folder_path(MODEL_FOLDER, str(Path(folder_paths.models_dir) / MODEL_FOLDER))
+    folder_paths.add_model_folder_path(MODEL_FOLDER, str(SHIPPED_WEIGHTS))
+    paths, extensions = folder_paths.folder_names_and_paths[MODEL_FOLDER]
+    folder_paths.folder_names_and_paths[MODEL_FOLDER] = (paths, set(extensions) | {".safetensors"})
+    folder_paths.add_model_folder_path("vae", str(SHIPPED_WEIGHTS / "vae"))  # so the core Load VAE offers ours
+
+
+def model_files(folder: str = MODEL_FOLDER) -> list[str]:
+    """Names of the weight files in one of the host's model folders, as its combo boxes show them."""
+    import folder_paths
+
+    return folder_paths.get_filename_list(folder)
+
+
+def model_path(name: str, folder: str = MODEL_FOLDER) -> str:
+    """Full path of a weight file. Raises MissingFileError that names the folders it was looked for in."""
+    import folder_paths
+
+    from ..dpidm_model.errors import MissingFileError
+
+    path = folder_paths.get_full_path(folder, name)
+    if path is None or not Path(path).is_file():
+        searched = ", ".join(folder_paths.get_folder_paths(folder))
+        raise MissingFileError(f"weight file {name!r} was not found; put it into one of: {searched}")
+    return path
+
+
+def model_folders(folder: str = MODEL_FOLDER) -> list[Path]:
+    """The folders that the host searches for a kind of model (may not exist); [] for a kind it does not know."""
+    import folder_paths
+
+    try:
+        return [Path(p) for p in folder_paths.get_folder_paths(folder)]
+    except KeyError:
+        return []
+
+
+def models_root() -> Path:
+    """The host's `models` folder."""
+    import folder_paths
+
+    return Path(folder_paths.models_dir)
+
+
+def custom_nodes_folders() -> list[Path]:
+    """Where other packs live (some keep weights inside their own folder)."""
+    return model_folders("custom_nodes")
+
+
+def input_folder() -> Path:
+    """The host's `input` folder."""
+    import folder_paths
+
+    return Path(folder_paths.get_input_directory())
+
+
+def output_path(prefix: str, suffix: str) -> Path:
+    """A new file name in the host's `output` folder, counted up like the host's own savers do."""
+    import folder_paths
+
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())
+    return Path(folder) / f"{name}_{counter:05}_{suffix}"
+
+
+def temp_folder() -> Path:
+    """The host's `temp` folder."""
+    import folder_paths
+
+    return Path(folder_paths.get_temp_directory())
+
+
+# ---------------------------------------------------------------------------------------------- progress
+
+
+class Progress:
+    """The node's progress bar; also lets a click on Cancel through.
+
+    total: number of steps. Call `step(done, preview)` after each; `preview` is a PIL image or None. It raises the
+    host's own interrupt exception when the user has cancelled, so call it (or `check`) at least once per network call.
+    """
+
+    def __init__(self, total: int):
+        import comfy.utils
+
+        self._bar = comfy.utils.ProgressBar(total)
+        self._total = total
+
+    def step(self, done: int, preview=None) -> None:
+        check_interrupt()
+        if preview is None:
+            self._bar.update_absolute(done, self._total)
+        else:
+            self._bar.update_absolute(done, self._total, ("JPEG", preview, 512))
+
+    def check(self) -> None:
+        check_interrupt()
+
+
+def check_interrupt() -> None:
+    """Raise the host's interrupt exception if the user has cancelled the run."""
+    import comfy.model_management
+
+    comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+# ---------------------------------------------------------------------------------------------- devices and models
+
+
+def compute_device() -> torch.device:
+    """The device networks run on."""
+    import comfy.model_management
+
+    return comfy.model_management.get_torch_device()
+
+
+def intermediate_device() -> torch.device:
+    """The device on which results travel between nodes."""
+    import comfy.model_management
+
+    return comfy.model_management.intermediate_device()
+
+
+def network_dtype(parameters: int) -> torch.dtype:
+    """The dtype the host would choose for a U-Net of that many parameters (fp16, bf16 or fp32; its flags decide)."""
+    import comfy.model_management
+
+    return comfy.model_management.unet_dtype(device=compute_device(), model_params=parameters)
+
+
+def manage(network: torch.nn.Module):
+    """Wrap a plain network in a ModelPatcher, so that the host moves, offloads and partially loads its weights.
+
+    Layers become the host's casting variants of themselves (same parameters, same maths): that is what lets the host
+    keep part of the weights in system memory.
+    """
+    import comfy.model_management
+    import comfy.model_patcher
+    import comfy.ops
+
+    operations = comfy.ops.manual_cast
+    castable = {
+        getattr(torch.nn, name): getattr(operations, name) for name in ("Linear", "Conv2d", "GroupNorm", "LayerNorm")
+    }
+    for module in network.modules():
+        module.__class__ = castable.get(type(module), type(module))
+    return comfy.model_patcher.ModelPatcher(
+        network,
+        load_device=comfy.model_management.get_torch_device(),
+        offload_device=comfy.model_management.unet_offload_device(),
+    )
+
+
+def load(patcher, working_memory: int = 0) -> torch.nn.Module:
+    """Bring a managed network to the compute device, leaving `working_memory` bytes free for activations."""
+    import comfy.model_management
+
+    comfy.model_management.load_models_gpu([patcher], memory_required=working_memory)
+    return patcher.model
+
+
+def free_memory() -> int:
+    """Bytes free on the compute device."""
+    import comfy.model_management
+
+    return comfy.model_management.get_free_memory(compute_device())
+
+
+@contextlib.contextmanager
+def out_of_memory_cleanup() -> Iterator[None]:
+    """Give cached device memory back when the body raises."""
+    import comfy.model_management
+
+    try:
+        yield
+    except BaseException:
+        comfy.model_management.soft_empty_cache()
+        raise
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception is the host's out-of-memory error."""
+    import comfy.model_management
+
+    return isinstance(error, comfy.model_management.OOM_EXCEPTION)
+
+
+def attention() -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
+    """The attention the host was started with, as a function (q_BNLD, k_BNSD, v_BNSD) -> out_BNLD."""
+    from comfy.ldm.modules.attention import optimized_attention
+
+    def attend(q_BNLD, k_BNSD, v_BNSD):
+        return optimized_attention(
+            q_BNLD, k_BNSD, v_BNSD, q_BNLD.shape[1], skip_reshape=True, skip_output_reshape=True
+        )
+
+    return attend
+
+
+# ---------------------------------------------------------------------------------------------- VAE
+
+
+def load_vae(path: str):
+    """A core VAE object from a safetensors file in any layout the core Load VAE reads (TAESD's among them)."""
+    import comfy.sd
+    import comfy.utils
+
+    from ..dpidm_model.errors import CheckpointError
+
+    state, metadata = comfy.utils.load_torch_file(path, safe_load=True, return_metadata=True)
+    try:
+        vae = comfy.sd.VAE(sd=state, metadata=metadata)
+        vae.throw_exception_if_invalid()
+    except Exception as error:
+        raise CheckpointError(
+            f"{Path(path).name} is not a VAE that ComfyUI knows ({error}); choose a VAE file, for example "
+            "vae/dpidm-tiny-vae.safetensors for dpidm-tiny or an SD1.5 VAE for full-size models"
+        ) from error
+    return vae
