@@ -1,0 +1,1 @@
+"""The garment picture: landmarks, mask, instant preview and the renderer that the detector is trained on."""
