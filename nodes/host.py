@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from comfy_api.latest import ComfyExtension, io, ui
+from einops import rearrange
 
 __all__ = ["ComfyExtension", "io", "ui"]
 
@@ -215,9 +216,9 @@ def attention() -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Te
     from comfy.ldm.modules.attention import optimized_attention
 
     def attend(q_BNLD, k_BNSD, v_BNSD):
-        return optimized_attention(
-            q_BNLD, k_BNSD, v_BNSD, q_BNLD.shape[1], skip_reshape=True, skip_output_reshape=True
-        )
+        heads = q_BNLD.shape[1]
+        out_BLC = optimized_attention(q_BNLD, k_BNSD, v_BNSD, heads, skip_reshape=True)
+        return rearrange(out_BLC, "b l (n d) -> b n l d", n=heads)
 
     return attend
 
