@@ -1,0 +1,107 @@
+"""Reading a garment picture: landmarks, mask, how sure, and what to tell the user about it."""
+
+import json
+import math
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from ..errors import InputError
+from ..handovers import CATEGORIES, GARMENT_SLOTS, GarmentLandmarks
+from ..pose.draw import draw_garment
+from .picture import as_rgb8
+from .silhouette import silhouette_landmarks
+
+LOW_CONFIDENCE = 0.4
+
+
+@dataclass(frozen=True, kw_only=True)
+class GarmentReading:
+    """What was read from one garment picture.
+
+    landmarks: on the picture's canvas.  mask_HW: (H, W) uint8, 255 on the garment.
+    score: 0..1, how sure it is that the picture shows exactly one garment.
+    warnings: sentences for the user; empty when all is well.
+    """
+
+    landmarks: GarmentLandmarks
+    mask_HW: np.ndarray
+    score: float
+    warnings: tuple[str, ...]
+
+
+def read_garment(
+    image: np.ndarray, *, category: str = "auto", mask: np.ndarray | None = None, overrides: str | dict = ""
+) -> GarmentReading:
+    """Find the landmarks of the garment in a product photo.
+
+    image: (H, W, 1|3|4), uint8 or float 0..1; an alpha channel is laid on white.  category: auto, upper, lower, dress.
+    mask: (H, W), the garment white, when it is known.  overrides: see `apply_overrides`.
+    Raises InputError for unusable pictures, masks and overrides.
+    """
+    if category not in ("auto", *CATEGORIES):
+        raise InputError(f"category {category!r} is unknown; choose one of auto, {', '.join(CATEGORIES)}")
+    picture = as_rgb8(image)
+    landmarks, mask_HW = silhouette_landmarks(picture, category, mask)
+    landmarks = apply_overrides(landmarks, overrides)
+    return GarmentReading(landmarks=landmarks, mask_HW=mask_HW, score=0.5, warnings=low_confidence(landmarks))
+
+
+def low_confidence(landmarks: GarmentLandmarks) -> tuple[str, ...]:
+    """A sentence naming the points that are present but unsure, if there are any."""
+    unsure = (landmarks.visibility_K > 0) & (landmarks.points_K3[:, 2] < LOW_CONFIDENCE)
+    names = ", ".join(name for name, low in zip(GARMENT_SLOTS, unsure) if low)
+    return (f"unsure about: {names}; check them in the preview and correct them with `overrides`",) if names else ()
+
+
+def apply_overrides(landmarks: GarmentLandmarks, overrides: str | dict) -> GarmentLandmarks:
+    """Landmarks with the user's own points.
+
+    overrides: JSON object (or dict) of slot name -> [x, y] in pixels of the picture, or null to remove the point;
+    "" changes nothing. Placed points get confidence 1 and count as seen. Raises InputError naming what is wrong.
+    """
+    if isinstance(overrides, str):
+        if not overrides.strip():
+            return landmarks
+        try:
+            overrides = json.loads(overrides)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f'overrides are not JSON ({error}); expected for example {{"r_wrist": [120, 340], "l_wrist": null}}'
+            ) from error
+    if not isinstance(overrides, dict):
+        raise InputError(f"overrides are a {type(overrides).__name__}; expected a JSON object of slot name -> [x, y]")
+    points_K3, visibility_K = landmarks.points_K3.copy(), landmarks.visibility_K.copy()
+    for name, value in overrides.items():
+        if name not in GARMENT_SLOTS:
+            raise InputError(f"overrides name {name!r}; known points are {', '.join(GARMENT_SLOTS)}")
+        slot = GARMENT_SLOTS.index(name)
+        if value is None:
+            points_K3[slot], visibility_K[slot] = 0, 0
+            continue
+        numbers = isinstance(value, (list, tuple)) and len(value) == 2 and all(_is_number(v) for v in value)
+        if not numbers:
+            raise InputError(f"overrides give {name} = {value!r}; expected [x, y] in pixels, or null to remove it")
+        points_K3[slot], visibility_K[slot] = (value[0], value[1], 1.0), 2
+    return replace(landmarks, points_K3=points_K3, visibility_K=visibility_K)
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def preview_picture(image_HW3: np.ndarray, reading: GarmentReading) -> np.ndarray:
+    """The garment with its skeleton over it and the outside of its mask dimmed: (H, W, 3) uint8, like `image_HW3`."""
+    h, w = image_HW3.shape[:2]
+    dimmed = (image_HW3.astype(np.uint16) * 3 // 5 + 30).astype(np.uint8)
+    picture = np.where(reading.mask_HW[..., None] > 0, image_HW3, dimmed)
+    bones = draw_garment(reading.landmarks, (w, h), half_width=max(2.0, max(w, h) / 200))
+    picture = np.where(bones.any(axis=2, keepdims=True), bones, picture)
+    unsure_K = reading.landmarks.points_K3[:, 2] < LOW_CONFIDENCE
+    for (x, y, _), present, unsure in zip(reading.landmarks.points_K3, reading.landmarks.visibility_K, unsure_K):
+        if present and unsure:
+            cv2.circle(
+                picture, (round(float(x)), round(float(y))), max(4, max(w, h) // 60), (255, 0, 0), 2, cv2.LINE_AA
+            )
+    return picture
