@@ -67,8 +67,8 @@ def denoising_loss(
 ) -> Tensor:
     """Weighted mean squared error of each clip, (B,) float32.
 
-    background: weight of positions outside the agnostic mask relative to inside; 1 = the plain mean (the paper). Below 1
-    a small network spends its capacity where it is used: outside the mask the result is pasted from the source anyway.
+    background: weight of positions outside the agnostic mask relative to inside; 1 = the plain mean (the paper). Below
+    1 a small network spends its capacity where it is used: outside the mask the source is pasted anyway.
     """
     error = (prediction_BFCHW.float() - target_BFCHW.float()).square()
     where = background + (1 - background) * mask_BF1HW.float()

@@ -7,13 +7,11 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-# Elements of one attention chunk (heads x queries x keys). Three chunks live at once: 3 * 4 MB * 4 B = 48 MB in float32.
+# Elements of one attention chunk (heads x queries x keys); a few live at once, 16 MB each in float32.
 CHUNK_ELEMENTS = 1 << 22
 
 
-def tra_loss(
-    maps: list[tuple[Tensor, Tensor]], *, gamma: float = 0.5, chunk_elements: int = CHUNK_ELEMENTS
-) -> Tensor:
+def tra_loss(maps: list[tuple[Tensor, Tensor]], *, gamma: float = 0.5, chunk_elements: int = CHUNK_ELEMENTS) -> Tensor:
     """Sum over layers i and frames j = 2..T of gamma * |A_i^(j) - A_i^(j-1)|, A the PASA self-attention maps.
 
     maps: (q_BFNLD, k_BFNMD) of each layer; the paper uses the last two decoder layers and gamma 0.5.

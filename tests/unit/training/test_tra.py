@@ -79,7 +79,7 @@ def test_gradients_reach_the_producers_of_q_and_k_in_bfloat16():
 
 @pytest.mark.slow
 def test_memory_is_at_most_an_eighth_of_naive():
-    """One head of the 512x384, T=8 shapes (64x48 queries, 2x keys); naive memory grows with the heads, ours does not."""
+    """One head of the 512x384, T=8 shapes (64x48 queries, twice the keys); naive grows with the heads."""
     peaks = {}
     for form in ("naive", "chunked"):
         code = f"from bench.bench_training import tra_memory; print(tra_memory({form!r}, heads=1))"
