@@ -17,7 +17,7 @@ class DPIDMGarmentPose(io.ComfyNode):
             node_id="DPIDMGarmentPose",
             display_name="Garment Pose (DPIDM)",
             category="DPIDM/pose",
-            description="Finds landmarks on a garment photo (neck, shoulders, sleeves, hem, legs), its mask and category.",
+            description="Finds landmarks on a garment photo (neck, shoulders, sleeves, hem), its mask and category.",
             inputs=[
                 io.Image.Input(
                     "image", tooltip="Product photo of one garment, frontal; each picture of a batch is read."
@@ -38,7 +38,7 @@ class DPIDMGarmentPose(io.ComfyNode):
                     default="",
                     multiline=True,
                     optional=True,
-                    tooltip='Your own points as JSON, in pixels of the picture: {"r_wrist": [120, 340], "l_wrist": null}. '
+                    tooltip='Your own points as JSON, in pixels: {"r_wrist": [120, 340], "l_wrist": null}. '
                     "Left and right are the wearer's; null removes a point.",
                 ),
             ],

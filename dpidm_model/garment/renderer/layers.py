@@ -1,6 +1,7 @@
 """What the garment renderer hands out: the picture with its labels, and the garment's flat cloth pieces.
 
-H W pixel rows/columns, K the 13 garment slots. Left and right are the wearer's: the wearer's right is at the picture's left.
+H W pixel rows/columns, K the 13 garment slots. Left and right are the wearer's: the wearer's right
+is at the picture's left.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from ...handovers import GarmentLandmarks
 
 LAYER_NAMES = (
     "torso",  # neckline to hem (tops) or to hip height (dresses); anchors: neck, r/l_shoulder, r/l_hip
-    "r_upper_sleeve",  # shoulder to elbow; anchors: r_shoulder, r_elbow (the body joints: present for short sleeves too)
+    "r_upper_sleeve",  # shoulder to elbow; anchors: r_shoulder, r_elbow (the body joints, short sleeve or not)
     "r_lower_sleeve",  # elbow to wrist; anchors: r_elbow, r_wrist
     "l_upper_sleeve",
     "l_lower_sleeve",
@@ -28,11 +29,12 @@ class GarmentLayer:
     """One piece of cloth in rest pose (frontal, arms and legs apart), on the flat canvas that all layers share.
 
     name: one of LAYER_NAMES.
-    rgba_HW4: uint8, straight (not premultiplied) colour and coverage; colour is defined outside the coverage too, so that
-        bilinear warping makes no fringes. Unlit: fabric, prints, seams, buttons, but no folds and no shadows.
+    rgba_HW4: uint8, straight (not premultiplied) colour and coverage; colour is defined outside the coverage too, so
+        that bilinear warping makes no fringes. Unlit: fabric, prints, seams, buttons, but no folds and no shadows.
     anchors: name -> (x, y) in pixels of this canvas, where the wearer's joints are: the way to tie the piece to a body.
         A short sleeve has its whole arm's anchors although the cloth ends earlier.
-    halfwidth: half the piece's width in pixels at its first and last anchor (limbs), or at shoulders and hem (torso, skirt).
+    halfwidth: half the piece's width in pixels at its first and last anchor (limbs), or at top and
+        bottom (torso, skirt).
     """
 
     name: str
