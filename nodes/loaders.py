@@ -1,0 +1,83 @@
+"""Loading: the DPIDM network and its VAE."""
+
+import logging
+
+from . import host
+from .host import io
+from .types import DPIDMModel, LoadedModel
+
+log = logging.getLogger(__name__)
+
+
+class DPIDMLoadModel(io.ComfyNode):
+    """A checkpoint from models/dpidm, wrapped so that the host manages its memory."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DPIDMLoadModel",
+            display_name="DPIDM Load Model",
+            category="DPIDM/loaders",
+            description="Loads a DPIDM try-on network (both U-Nets, pose encoder, temporal layers) from one .safetensors file.",
+            inputs=[
+                io.Combo.Input(
+                    "model_name",
+                    options=[name for name in host.model_files() if not name.startswith(("vae", "garment_pose"))],
+                    tooltip="A checkpoint in models/dpidm, or one of those that come with this pack.",
+                ),
+                io.Combo.Input(
+                    "dtype",
+                    options=["auto", "fp32", "fp16", "bf16"],
+                    default="auto",
+                    tooltip="Number format of the weights. auto: what ComfyUI chooses for your device.",
+                ),
+            ],
+            outputs=[
+                DPIDMModel.Output("model", display_name="model"),
+                io.Int.Output("width", display_name="width", tooltip="Working width this model was trained for, in pixels."),
+                io.Int.Output("height", display_name="height", tooltip="Working height this model was trained for, in pixels."),
+                io.String.Output("label", display_name="label", tooltip="The weights' name; says UNTRAINED where they are."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model_name, dtype) -> io.NodeOutput:
+        import torch
+
+        from ..dpidm_model.checkpoint.file import load_model, read_info
+
+        path = host.model_path(model_name)
+        names = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+        parameters = read_info(path).parameters
+        network, info = load_model(path, dtype=names.get(dtype) or host.network_dtype(parameters))
+        if not info.trained:
+            log.warning("%s: these weights are UNTRAINED, the dressed area will be noise", info.label)
+        width, height = info.size
+        loaded = LoadedModel(patcher=host.manage(network), info=info)
+        return io.NodeOutput(loaded, width, height, info.label, ui=host.ui.PreviewText(info.label))
+
+
+class DPIDMLoadVAE(io.ComfyNode):
+    """The VAE that belongs to the model; core Load VAE works as well."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DPIDMLoadVAE",
+            display_name="DPIDM Load VAE",
+            category="DPIDM/loaders",
+            description="Loads the VAE that the model works with. Full-size models use any SD1.5 VAE; dpidm-tiny has its own.",
+            inputs=[
+                io.Combo.Input(
+                    "vae_name", options=host.model_files("vae"), tooltip="A file in models/vae, or the one that comes with this pack."
+                )
+            ],
+            outputs=[io.Vae.Output("vae", display_name="vae")],
+        )
+
+    @classmethod
+    def execute(cls, vae_name) -> io.NodeOutput:
+        return io.NodeOutput(host.load_vae(host.model_path(vae_name, "vae")))
+
+
+NODES = [DPIDMLoadModel, DPIDMLoadVAE]
