@@ -7,6 +7,8 @@ from . import host
 # Node modules, relative to the pack; each defines NODES = [node classes].
 MODULES = [
     "nodes.loaders",
+    "nodes.conditions",
+    "nodes.contact_sheet",
     "pose_nodes.garment",
 ]
 
