@@ -1,0 +1,1 @@
+"""Model files: save, load, build, and the imports from public weights."""
