@@ -1,12 +1,23 @@
 """Loading: the DPIDM network and its VAE."""
 
 import logging
+from pathlib import Path
 
 from . import host
 from .host import io
 from .types import DPIDMModel, LoadedModel
 
 log = logging.getLogger(__name__)
+
+
+def parameters_in(path: str) -> int:
+    """About how many parameters a weight file holds (its size, at two bytes each)."""
+    return Path(path).stat().st_size // 2
+
+
+def working_size(info) -> tuple[int, int]:
+    """(width, height) in pixels the model was made for: noted in its file, else the paper's 384x512."""
+    return int(info.extra.get("width", 384)), int(info.extra.get("height", 512))
 
 
 class DPIDMLoadModel(io.ComfyNode):
@@ -44,15 +55,14 @@ class DPIDMLoadModel(io.ComfyNode):
     def execute(cls, model_name, dtype) -> io.NodeOutput:
         import torch
 
-        from ..dpidm_model.checkpoint.file import load_model, read_info
+        from ..dpidm_model.checkpoint.file import load_model
 
         path = host.model_path(model_name)
         names = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-        parameters = read_info(path).parameters
-        network, info = load_model(path, dtype=names.get(dtype) or host.network_dtype(parameters))
+        network, info = load_model(path, dtype=names.get(dtype) or host.network_dtype(parameters_in(path)))
         if not info.trained:
             log.warning("%s: these weights are UNTRAINED, the dressed area will be noise", info.label)
-        width, height = info.size
+        width, height = working_size(info)
         loaded = LoadedModel(patcher=host.manage(network), info=info)
         return io.NodeOutput(loaded, width, height, info.label, ui=host.ui.PreviewText(info.label))
 

@@ -26,6 +26,11 @@ class LoadedModel:
         """The DPIDM module itself (its weights may be offloaded: host.load(patcher) brings them in)."""
         return self.patcher.model
 
+    @property
+    def dtype(self):
+        """The number format of its weights."""
+        return next(self.network.parameters()).dtype
+
 
 @dataclass(frozen=True)
 class EncodedPoses:
