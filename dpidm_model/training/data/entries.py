@@ -165,18 +165,19 @@ def read_mask(entry: Entry, frames: list[int], canvas: tuple[int, int]) -> np.nd
     return np.where(mask_FHW > 127, np.uint8(255), np.uint8(0))
 
 
-def read_landmarks(entry: Entry) -> GarmentLandmarks:
-    """The garment picture's landmarks, made by prepare_dataset.py. Raises UnreadableError."""
+def read_landmarks(entry: Entry) -> tuple[GarmentLandmarks, tuple[int, ...] | None]:
+    """The garment picture's landmarks and box (x0, y0, x1, y1; None = the whole picture). Raises UnreadableError."""
     path = _prepared(entry, "garment.json", "garment landmarks")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return GarmentLandmarks(
+        marks = GarmentLandmarks(
             np.array(data["points"], np.float32),
             np.array(data["visibility"], np.uint8),
             (int(data["canvas"][0]), int(data["canvas"][1])),
             data["category"],
             data["sleeve"],
         )
+        return marks, tuple(data["box"]) if data.get("box") else None
     except Exception as error:
         raise UnreadableError(f"{path}: not a readable landmark file ({error}); delete it, prepare again") from error
 

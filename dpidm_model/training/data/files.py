@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
+
+from ...garment.fit import fit_garment
 from ...handovers import GarmentLandmarks, PoseTrack
 from .base import Clip, UnreadableError
 from .entries import Entry, count_frames, read_frames, read_landmarks, read_mask, read_picture, read_pose
@@ -41,25 +44,31 @@ class FileClips:
         fit = Fit(source=canvas, size=self.size)
         mask_FHW = read_mask(entry, frames, canvas)
         pose = read_pose(entry, frames, canvas).scaled(canvas)
-        garment_HW3 = read_picture(entry.garment)
-        marks = read_landmarks(entry)
-        worn = Fit(source=(garment_HW3.shape[1], garment_HW3.shape[0]), size=self.size)
+        garment_HW3, marks = _garment(entry, self.size)
         return Clip(
             name=f"{self.name}/{entry.name}",
             frames_FHW3=_stack(fit, frames_FHW3, False),
             mask_FHW=_stack(fit, mask_FHW, True),
-            garment_HW3=worn.picture(garment_HW3),
+            garment_HW3=garment_HW3,
             pose=PoseTrack(fit.points(pose.keypoints_FK3), self.size, pose.provenance_F),
-            landmarks=_fit_landmarks(marks, worn),
+            landmarks=marks,
         )
 
 
-def _stack(fit: Fit, pictures, mask: bool):
-    import numpy as np
-
+def _stack(fit: Fit, pictures: np.ndarray, mask: bool) -> np.ndarray:
     return np.stack([fit.picture(p, mask=mask) for p in pictures])
 
 
-def _fit_landmarks(marks: GarmentLandmarks, fit: Fit) -> GarmentLandmarks:
-    own = Fit(source=marks.canvas, size=fit.size)  # same aspect as the picture, possibly another scale
-    return GarmentLandmarks(own.points(marks.points_K3), marks.visibility_K, fit.size, marks.category, marks.sleeve)
+def _garment(entry: Entry, size: tuple[int, int]) -> tuple[np.ndarray, GarmentLandmarks]:
+    """The garment picture and its landmarks at `size`, cropped as the Fit Garment node crops it."""
+    picture_HW3 = read_picture(entry.garment)
+    marks, box = read_landmarks(entry)
+    if marks.canvas != (picture_HW3.shape[1], picture_HW3.shape[0]):
+        found = f"{picture_HW3.shape[1]}x{picture_HW3.shape[0]}"
+        raise UnreadableError(f"{entry.garment}: is {found}, its landmarks are for {marks.canvas}; prepare it again")
+    mask_HW = None
+    if box:
+        mask_HW = np.zeros(picture_HW3.shape[:2], np.float32)
+        mask_HW[box[1] : box[3], box[0] : box[2]] = 1
+    fitted, marks = fit_garment(picture_HW3.astype(np.float32) / 255, marks, size, mask_HW)
+    return (fitted * 255).round().astype(np.uint8), marks

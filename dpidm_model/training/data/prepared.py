@@ -29,13 +29,14 @@ def write_mask(folder: Path, mask_FHW: np.ndarray) -> None:
         np.savez_compressed(temporary, packed=np.packbits(mask_FHW > 127, axis=2), width=mask_FHW.shape[2])
 
 
-def write_landmarks(folder: Path, marks: GarmentLandmarks) -> None:
-    """garment.json: points, visibility, canvas, category, sleeve."""
+def write_landmarks(folder: Path, marks: GarmentLandmarks, box: tuple[int, int, int, int] | None = None) -> None:
+    """garment.json: points, visibility, canvas, category, sleeve; box: x0, y0, x1, y1 of the garment in its picture."""
     data = {
         "points": [[round(float(v), 3) for v in point] for point in marks.points_K3],
         "visibility": [int(v) for v in marks.visibility_K],
         "canvas": [int(v) for v in marks.canvas],
         "category": marks.category,
         "sleeve": marks.sleeve,
+        "box": [int(v) for v in box] if box else None,
     }
     atomic_write_text(folder / "garment.json", json.dumps(data))

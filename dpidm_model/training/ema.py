@@ -1,0 +1,51 @@
+"""Averaged weights: what is validated and saved."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class Ema:
+    """Exponential moving average of the parameters that learn; the others need none.
+
+    Decay at update n is min(decay, (1 + n) / (20 + n)), so that early averages are not the random start.
+    decay 0: the average is the weights themselves.
+    """
+
+    def __init__(self, parameters: dict[str, nn.Parameter], decay: float):
+        self.decay, self.updates = decay, 0
+        self._live = parameters
+        self.average: dict[str, Tensor] = {n: p.detach().clone().float() for n, p in parameters.items()}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """After an optimiser step."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (20 + self.updates)) if self.decay else 0.0
+        averages = list(self.average.values())
+        torch._foreach_lerp_(averages, [self._live[n].detach().float() for n in self.average], 1 - decay)
+
+    @contextmanager
+    @torch.no_grad()
+    def applied(self) -> Iterator[None]:
+        """The network holds the averaged weights inside this block, and its own again afterwards."""
+        kept = {name: p.detach().clone() for name, p in self._live.items()}
+        for name, p in self._live.items():
+            p.copy_(self.average[name].to(p.dtype))
+        try:
+            yield
+        finally:
+            for name, p in self._live.items():
+                p.copy_(kept[name])
+
+    def state_dict(self) -> dict:
+        """For the checkpoint."""
+        return {"updates": self.updates, "average": self.average}
+
+    def load_state_dict(self, state: dict) -> None:
+        """From the checkpoint; in place, so devices stay."""
+        self.updates = state["updates"]
+        for name, value in self.average.items():
+            value.copy_(state["average"][name])

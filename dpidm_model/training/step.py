@@ -1,0 +1,93 @@
+"""One training step's forward pass: conditions, prediction, losses. The module that DDP or FSDP wraps.
+
+# B clips, F frames, C latent channels, H W latent rows/cols
+"""
+
+import torch
+from diffusers import DDPMScheduler
+from einops import rearrange
+from torch import Tensor, nn
+
+from ..config import ScheduleConfig
+from ..network.conditions import TryOnConditions
+from ..network.model import DPIDM
+from .batch import Batch
+from .config import LossSection
+from .losses import add_noise, denoising_loss, loss_weights, target
+from .phases import VIDEO
+from .tra import tra_loss
+
+
+def alphas_cumprod(schedule: ScheduleConfig) -> Tensor:
+    """The cumulative alphas (float64) of diffusers' own scheduler for this schedule."""
+    betas = DDPMScheduler(
+        num_train_timesteps=schedule.num_train_timesteps,
+        beta_schedule=schedule.beta_schedule,
+        beta_start=schedule.beta_start,
+        beta_end=schedule.beta_end,
+        rescale_betas_zero_snr=schedule.rescale_betas_zero_snr,
+    ).betas
+    return torch.cumprod(1 - betas.double(), 0)
+
+
+class TrainStep(nn.Module):
+    """Batch -> losses. Gradients reach whatever parameters have them on (see phases.Trainable)."""
+
+    def __init__(self, model: DPIDM, schedule: ScheduleConfig, loss: LossSection):
+        super().__init__()
+        self.model, self.schedule, self.loss = model, schedule, loss
+        self.tra_layers = tuple(model.layer_names()[-loss.tra_layers :]) if loss.tra_layers else ()
+        self.register_buffer("alphas", alphas_cumprod(schedule).float(), persistent=False)
+
+    def forward(self, batch: Batch, phase: str) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns (the loss to minimise, each clip's denoising loss (B,), the unweighted TRA loss).
+
+        Clips whose garment is dropped go through the unconditional half, the others through the conditional one.
+        """
+        losses_B = torch.zeros(len(batch), device=batch.x0_BFCHW.device)
+        tra = torch.zeros((), device=batch.x0_BFCHW.device)
+        for half, index_B in (("cond", ~batch.drop_B), ("uncond", batch.drop_B)):
+            if bool(index_B.any()):
+                part = batch.rows(index_B)
+                maps: list[tuple[Tensor, Tensor]] | None = [] if self._wants_tra(half, phase) else None
+                losses_B = losses_B.index_put((index_B,), self._denoise(part, half, phase, maps))
+                if maps:
+                    tra = tra + tra_loss(maps, gamma=self.loss.tra_gamma) * (len(part) / len(batch))
+        return losses_B.mean() + self.loss.tra_weight * tra, losses_B.detach(), tra.detach()
+
+    def _wants_tra(self, half: str, phase: str) -> bool:
+        return half == "cond" and phase == VIDEO and self.loss.tra_weight > 0 and bool(self.tra_layers)
+
+    def _denoise(self, batch: Batch, half: str, phase: str, maps: list | None) -> Tensor:
+        """Each clip's loss (B,); fills `maps` with the (q, k) of the TRA layers when it is a list."""
+        frames, schedule = batch.x0_BFCHW.shape[1], self.schedule
+        alphas_B = self.alphas[batch.t_B]  # type: ignore[index]
+        x_BFCHW = add_noise(batch.x0_BFCHW, batch.noise_BFCHW, alphas_B)
+
+        def tap(name: str, q: Tensor, k: Tensor) -> None:
+            if maps is not None and name in self.tra_layers and len(maps) < len(self.tra_layers):
+                maps.append(tuple(rearrange(y, "(b f) n l d -> b f n l d", f=frames) for y in (q, k)))
+
+        prediction = self.model(
+            x_BFCHW,
+            batch.t_B,
+            self.conditions(batch, garment=half == "cond"),
+            half=half,
+            temporal=phase == VIDEO,
+            tap=tap if maps is not None else None,
+        )
+        wanted = target(batch.x0_BFCHW, batch.noise_BFCHW, alphas_B, schedule.prediction_type)
+        weights = loss_weights(alphas_B, schedule.prediction_type, self.loss.weighting, self.loss.snr_gamma)
+        return denoising_loss(prediction, wanted, weights, batch.mask_BF1HW, self.loss.background)
+
+    def conditions(self, batch: Batch, *, garment: bool) -> TryOnConditions:
+        """What the denoiser is conditioned on, made inside the graph so that their networks learn."""
+        encoded = None
+        if garment:
+            encoded = self.model.encode_garment(batch.garment_BCHW, batch.garment_poses_B3HW, batch.clip_BE)
+        return TryOnConditions(
+            agnostic_BFCHW=batch.agnostic_BFCHW,
+            mask_BF1HW=batch.mask_BF1HW,
+            pose=self.model.encode_pose(batch.poses_BF3HW),
+            garment=encoded,
+        )
