@@ -19,7 +19,9 @@ def fit_garment(
     """
     height, width = image_HW3.shape[:2]
     if landmarks.canvas != (width, height):
-        raise InputError(f"garment pose is for a {landmarks.canvas} picture, the picture is {(width, height)}; detect it on this one")
+        raise InputError(
+            f"garment pose is for a {landmarks.canvas} picture, the picture is {(width, height)}; detect it on this one"
+        )
     x0, y0, x1, y1 = _bounds(mask_HW, width, height)
     margin = MARGIN * max(x1 - x0, y1 - y0)
     scale = min(size[0] / (x1 - x0 + 2 * margin), size[1] / (y1 - y0 + 2 * margin))
@@ -27,11 +29,15 @@ def fit_garment(
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float64)
     # shrinking needs the area filter: blur first by the scale, then sample
     source = cv2.GaussianBlur(image_HW3, (0, 0), 0.4 / scale) if scale < 0.8 else image_HW3
-    picture = cv2.warpAffine(source, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=_background(image_HW3))
+    picture = cv2.warpAffine(
+        source, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=_background(image_HW3)
+    )
     points_K3 = landmarks.points_K3.copy()
     points_K3[:, :2] = points_K3[:, :2] * scale + shift
     points_K3[landmarks.visibility_K == 0] = 0
-    moved = GarmentLandmarks(points_K3.astype(np.float32), landmarks.visibility_K, size, landmarks.category, landmarks.sleeve)
+    moved = GarmentLandmarks(
+        points_K3.astype(np.float32), landmarks.visibility_K, size, landmarks.category, landmarks.sleeve
+    )
     return np.clip(picture, 0, 1), moved
 
 

@@ -1,0 +1,207 @@
+"""`render_garment`: one seed -> one product photo with its landmarks, mask and, if asked for, its cloth layers."""
+
+import cv2
+import numpy as np
+
+from ...errors import InputError
+from ...handovers import GARMENT_SLOTS, GarmentLandmarks
+from .bottoms import BOTTOMS, build_bottom, sample_bottom
+from .fabric import colour, draw_print, make_fabric, other_colour
+from .layers import LAYER_NAMES, GarmentLayer, RenderedGarment
+from .outline import INNER, Cut
+from .paint import Cloth, paint, paint_piece, transform
+from .scene import background, camera, cast_shadow, folds, place, wobble
+from .tops import DRESS_TOPS, REST_ARM, TOPS, build_top, sample_arms, sample_top
+
+CATEGORY_SHARES = {"upper": 0.46, "lower": 0.27, "dress": 0.27}
+REST_SPREAD = 0.06  # of trouser legs in rest pose, radians
+
+
+class Garment:
+    """A sampled garment: its cut in any pose and its cloth."""
+
+    def __init__(self, rng: np.random.Generator, category: str, kind: str | None):
+        self.category = category
+        if category == "lower":
+            kinds = list(BOTTOMS)
+            weights = np.array([BOTTOMS[k][0] for k in kinds], float)
+            self.kind = kind or str(rng.choice(kinds, p=weights / weights.sum()))
+            self.spec = sample_bottom(rng, self.kind)
+        else:
+            kinds = list(TOPS) if category == "upper" else list(DRESS_TOPS)
+            weights = np.array([TOPS[k][0] if category == "upper" else 1 for k in kinds], float)
+            self.kind = kind or str(rng.choice(kinds, p=weights / weights.sum()))
+            self.spec = sample_top(rng, self.kind, dress=category == "dress")
+
+    def cut(self, rng: np.random.Generator | None) -> Cut:
+        """In a random pose, or in rest pose when rng is None."""
+        if self.category == "lower":
+            spread = (REST_SPREAD,) * 2 if rng is None else tuple(self.spec.spread + rng.normal(0, 0.02, 2))
+            return build_bottom(self.spec, spread)  # type: ignore[arg-type]
+        arms = (REST_ARM, REST_ARM) if rng is None else sample_arms(rng, self.spec)
+        return build_top(self.spec, arms)  # type: ignore[arg-type]
+
+
+def build_garment(
+    rng: np.random.Generator, category: str, kind: str | None
+) -> tuple[Cut, np.random.Generator, Garment]:
+    """A random garment in a random pose, bent a little: its cut, the generator for its cloth, and the garment."""
+    garment = Garment(rng, category, kind)
+    pose_rng, cloth_rng = rng.spawn(2)
+    cut = garment.cut(pose_rng)
+    wobble(pose_rng, cut, 0.022)
+    return cut, cloth_rng, garment
+
+
+def make_cloth(rng: np.random.Generator, garment: Garment, cut: Cut, size: tuple[int, int], unit: float) -> Cloth:
+    """Fabric for a cut at the scale of its picture; tops may have a print on the chest."""
+    outline = np.concatenate([piece.outline for piece in cut.pieces if piece.layer])
+    low, high = outline.min(0), outline.max(0)
+    w, h = (
+        int(min((high[0] - low[0]) * unit, size[0] * 1.3)) + 8,
+        int(min((high[1] - low[1]) * unit, size[1] * 1.3)) + 8,
+    )
+    kind = "denim" if garment.kind == "jeans" and rng.random() < 0.8 else None
+    kind = "plain" if garment.kind in ("leggings", "joggers", "hoodie", "blazer") and rng.random() < 0.6 else kind
+    fabric, kind = make_fabric(rng, h, w, unit, kind)
+    front, mean = fabric, fabric.reshape(-1, 3).mean(0)
+    if cut.print_box and rng.random() < (0.55 if kind in ("plain", "knit", "denim") else 0.12):
+        front = fabric.copy()
+        x0, y0, x1, y1 = cut.print_box
+        box = [(x0 - low[0]) * unit, (y0 - low[1]) * unit, (x1 - low[0]) * unit, (y1 - low[1]) * unit]
+        draw_print(rng, front, tuple(int(v) for v in box))  # type: ignore[arg-type]
+    trim = mean * rng.uniform(0.85, 1.05) if rng.random() < 0.6 else other_colour(rng, mean)
+    return Cloth(
+        fabric_HW3=fabric,
+        front_HW3=front,
+        contrast=other_colour(rng, mean, 60),
+        trim=trim.astype(np.float32),
+        skin=np.array([[255, 219, 188], [236, 188, 150], [198, 140, 100], [110, 72, 50]], np.float32)[rng.integers(4)],
+        hair=colour(rng) * 0.5,
+        unit=unit,
+        origin=(float(low[0]), float(low[1])),
+    )
+
+
+def _landmarks(cut: Cut, to_pixels_33: np.ndarray, size: tuple[int, int], category: str) -> GarmentLandmarks:
+    """Labels in pixels; points outside the picture are moved to its border and count as inferred."""
+    points_K3, visibility_K = np.zeros((13, 3), np.float32), np.zeros(13, np.uint8)
+    for name, (x, y, visible) in cut.points.items():
+        px, py = transform(to_pixels_33, np.array([[x, y]]))[0]
+        inside = 0 <= px < size[0] and 0 <= py < size[1]
+        slot = GARMENT_SLOTS.index(name)
+        points_K3[slot] = (np.clip(px, 0, size[0] - 1), np.clip(py, 0, size[1] - 1), 1.0)
+        visibility_K[slot] = visible if inside else 1
+    return GarmentLandmarks(points_K3, visibility_K, size, category, cut.sleeve)
+
+
+def _layers(
+    garment: Garment, cloth: Cloth, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[GarmentLayer, ...]:
+    """The pieces in rest pose, grouped by layer; the inside of the back and hoods behind the neck are left out."""
+    cut = garment.cut(None)
+    to_pixels, unit = place(rng, cut, size, clean=True)
+    layers = []
+    for name in sorted(
+        LAYER_NAMES, key=lambda n: min((p.depth for p in cut.pieces if p.layer == n and p.depth > 2), default=9)
+    ):
+        pieces = [
+            p
+            for p in sorted(cut.pieces, key=lambda p: p.depth)
+            if p.layer == name and p.material != INNER and p.depth > 2
+        ]
+        if not pieces:
+            continue
+        colour_HW3 = np.empty((size[1], size[0], 3), np.float32)
+        colour_HW3[:] = cloth.fabric_HW3.reshape(-1, 3).mean(0)
+        alpha_HW = np.zeros((size[1], size[0]), np.float32)
+        for piece in pieces:
+            painted = paint_piece(piece, cloth, to_pixels, size, unit)
+            if painted:
+                (x0, y0, x1, y1), picture, cover8 = painted
+                cover = cover8.astype(np.float32) / 255
+                window = colour_HW3[y0:y1, x0:x1]
+                soft = np.minimum(
+                    1, cv2.dilate(cover, np.ones((3, 3)))
+                )  # colour reaches past the edge, coverage does not
+                window += (picture - window) * soft[..., None]
+                alpha_HW[y0:y1, x0:x1] = np.maximum(alpha_HW[y0:y1, x0:x1], cover)
+        side = name[0]
+        anchors = {
+            "torso": ("neck", "r_shoulder", "l_shoulder", "r_hip", "l_hip"),
+            "skirt": ("r_hip", "l_hip", "r_knee", "l_knee", "r_ankle", "l_ankle"),
+            "upper_sleeve": (f"{side}_shoulder", f"{side}_elbow"),
+            "lower_sleeve": (f"{side}_elbow", f"{side}_wrist"),
+            "upper_leg": (f"{side}_hip", f"{side}_knee", "crotch"),
+            "lower_leg": (f"{side}_knee", f"{side}_ankle"),
+        }[name if name in ("torso", "skirt") else name[2:]]
+        places = transform(to_pixels, np.array([cut.joints[a] for a in anchors if a in cut.joints]))
+        layers.append(
+            GarmentLayer(
+                name=name,
+                rgba_HW4=np.dstack([np.clip(colour_HW3, 0, 255), alpha_HW * 255]).astype(np.uint8),
+                anchors={a: (float(x), float(y)) for a, (x, y) in zip([a for a in anchors if a in cut.joints], places)},
+                halfwidth=tuple(float(v * unit) for v in cut.halfwidths.get(name, (0.5, 0.5))),  # type: ignore[arg-type]
+            )
+        )
+    return tuple(layers)
+
+
+def render_garment(
+    seed: int,
+    size: tuple[int, int] = (192, 256),
+    *,
+    category: str | None = None,
+    kind: str | None = None,
+    clean: bool = False,
+    layers: bool = False,
+) -> RenderedGarment:
+    """One generated product photo; equal arguments give an equal picture on one machine.
+
+    size: (width, height) in pixels, at least 32 each.  category: upper, lower or dress; None = random.
+    kind: a key of TOPS or BOTTOMS; None = random.  clean: centred on white, upright, in rest pose, no camera faults.
+    layers: also render the cloth pieces (same fabric and print).  Raises InputError for unknown names and tiny sizes.
+    """
+    if min(size) < 32:
+        raise InputError(f"garment picture size {size} is too small; expected at least 32x32")
+    if category not in (None, *CATEGORY_SHARES):
+        raise InputError(f"category {category!r} is unknown; expected one of {', '.join(CATEGORY_SHARES)}")
+    if kind is not None and kind not in TOPS and kind not in BOTTOMS:
+        raise InputError(f"garment kind {kind!r} is unknown; expected one of {', '.join([*TOPS, *BOTTOMS])}")
+    rng = np.random.default_rng(seed)
+    if category is None:
+        shares = CATEGORY_SHARES
+        category = (
+            str(rng.choice(list(shares), p=list(shares.values())))
+            if kind is None
+            else ("lower" if kind in BOTTOMS else "upper")
+        )
+    garment = Garment(rng, category, kind)
+    pose_rng, cloth_rng, scene_rng = rng.spawn(3)
+    cut = garment.cut(None if clean else pose_rng)
+    if not clean:
+        wobble(pose_rng, cut, 0.022)
+    to_pixels, unit = place(scene_rng, cut, size, clean)
+    cloth = make_cloth(cloth_rng, garment, cut, size, unit)
+    colour_HW3, alpha_HW, cloth_HW = paint(cut, cloth, to_pixels, size, unit, float(scene_rng.uniform(0.08, 0.3)))
+    image = compose(scene_rng, colour_HW3, alpha_HW, unit, clean)
+    return RenderedGarment(
+        image_HW3=image,
+        mask_HW=(cloth_HW * 255 + 0.5).astype(np.uint8),
+        landmarks=_landmarks(cut, to_pixels, size, category),
+        kind=garment.kind if category != "dress" else f"{garment.kind}_dress",
+        layers=_layers(garment, cloth, size, cloth_rng) if layers else (),
+    )
+
+
+def compose(rng: np.random.Generator, colour_HW3, alpha_HW, unit: float, clean: bool) -> np.ndarray:
+    """Light, background, shadow and camera around painted cloth: (H, W, 3) uint8."""
+    h, w = alpha_HW.shape
+    colour_HW3 *= folds(rng, (h, w), unit, float(rng.uniform(0.02, 0.11)))[..., None]
+    if clean:
+        ground = np.full((h, w, 3), 255, np.float32)
+    else:
+        ground = background(rng, (w, h)).astype(np.float32)
+        cast_shadow(rng, ground, alpha_HW, unit)
+    ground += (colour_HW3 - ground) * alpha_HW[..., None]
+    return np.clip(ground, 0, 255).astype(np.uint8) if clean else camera(rng, ground)
