@@ -1,8 +1,10 @@
 """One real ComfyUI server for all tests of this folder, with the pack linked under an awkward folder name."""
 
+import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,7 @@ def pytest_collection_modifyitems(items):
 def server(tmp_path_factory):
     base = tmp_path_factory.mktemp("host") / "base"
     (base / "input").mkdir(parents=True)
+    shutil.copytree(Path(__file__).parent / "odd_inputs", base / "custom_nodes" / "odd_inputs")
     link_pose_models(base)
     server = ComfyServer(base=base, pack_name="ComfyUI-DPIDM.v1")
     with server:
@@ -32,3 +35,24 @@ def link_pose_models(base) -> None:
     subprocess.run([sys.executable, ROOT / "tools" / "fetch_blazepose.py", fetched], check=True, stdout=subprocess.DEVNULL)
     target = base / "models" / "dpidm" / "blazepose"
     shutil.copytree(fetched, target, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def quickstart() -> dict:
+    """The shipped quick start in API format, by node class for easy changes (all of its classes occur once but VAEEncode)."""
+    return json.loads((ROOT / "workflows" / "api" / "tryon_quickstart.json").read_text())
+
+
+def node_of(graph: dict, class_type: str) -> dict:
+    """The inputs of the first node of a class."""
+    return next(node["inputs"] for node in graph.values() if node["class_type"] == class_type)
+
+
+def number_of(graph: dict, class_type: str) -> str:
+    """The number of the first node of a class."""
+    return next(number for number, node in graph.items() if node["class_type"] == class_type)
+
+
+def message(run) -> str:
+    """What the user reads on the red node."""
+    return run.error.get("exception_message", "")
