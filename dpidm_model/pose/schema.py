@@ -218,12 +218,11 @@ def _read_part(values: Any, name: str, out_K3: np.ndarray, frame: int) -> None:
     fits = len(points_K3) == len(out_K3) or (name == "face_keypoints_2d" and len(points_K3) == 68)
     if not fits:
         raise InputError(f"frame {frame}: {name} has {len(points_K3)} points; expected {len(out_K3)}")
-    finite_K: np.ndarray = np.isfinite(points_K3).all(axis=1)
-    if not finite_K.all():
-        broken = int(np.count_nonzero(~finite_K))
-        log.warning("frame %d: %d points of %s are NaN or infinite: taken as missing", frame, broken, name)
+    broken_K = np.unique(np.nonzero(~np.isfinite(points_K3))[0])
+    if len(broken_K):
+        log.warning("frame %d: %d points of %s are NaN or infinite: taken as missing", frame, len(broken_K), name)
     out_K3[: len(points_K3)] = points_K3
-    out_K3[: len(points_K3)][~finite_K] = 0
+    out_K3[broken_K] = 0
     out_K3[:, 2] = np.clip(out_K3[:, 2], 0, 1)
 
 

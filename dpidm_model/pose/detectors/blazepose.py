@@ -1,0 +1,281 @@
+"""BlazePose: whole-body poses without any download hub, from MediaPipe's networks run by ai-edge-litert.
+
+A person detector looks at the whole frame now and then; in between each person's region follows from the last frame's
+landmarks (position, size and rotation). Hands and face are cut out around the body's own landmarks and refined.
+K=130 joints, N people.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ...handovers import BODY, FACE, JOINTS, LEFT_HAND, RIGHT_HAND
+from . import tflite
+from .base import CutFinder, Detections, checked_frames, stack_people
+from .rois import Roi, roi_around_axis, roi_around_points, shifted, upright_angle
+
+# OpenPose body joint -> BlazePose landmark; the neck (index 1) is the middle of the shoulders.
+BODY_FROM_BLAZE = (0, -1, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7)
+WRIST_PINKY_INDEX = {"left": (15, 17, 19), "right": (16, 18, 20)}
+HAND_PARTS = {"left": LEFT_HAND, "right": RIGHT_HAND}
+# 68 face points (jaw, brows, nose, eyes, mouth) among the 468 of the face mesh.
+FACE_68 = (
+    162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389,
+    71, 63, 105, 66, 107, 336, 296, 334, 293, 301, 168, 197, 5, 4, 75, 97, 2, 326, 305,
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
+)  # fmt: skip
+AXIS = slice(33, 35)  # landmarks that say where the next region lies: hip centre, end of the body's axis
+PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlazePoseConfig:
+    """max_people: people followed at once.  detect_every: frames between looks for new people.  hands, face: whether
+    to run those networks.  min_presence: below it nobody is there; min_kept: the same for somebody already followed.
+    min_joint: below it a joint is missing.  look_back: frames to search backwards from where a person first appears.
+    threads: CPU threads.
+    """
+
+    max_people: int = 4
+    detect_every: int = 12
+    hands: bool = True
+    face: bool = True
+    min_presence: float = 0.5
+    min_kept: float = 0.3
+    min_joint: float = 0.3
+    look_back: int = 24
+    threads: int = 2
+
+
+@dataclass
+class _Followed:
+    """One person between two frames: where to look for the body and the hands."""
+
+    roi: Roi
+    hands: dict[str, Roi] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One person in one frame: (130, 3) pose and the evidence for facing the camera."""
+
+    pose: np.ndarray
+    front: float
+
+
+class BlazePose:
+    """The backend. folder: where the .tflite files are (see tools/fetch_blazepose.py)."""
+
+    def __init__(self, folder: Path, config: BlazePoseConfig | None = None):
+        self.config = config or BlazePoseConfig()
+        threads = self.config.threads
+        self._detection = tflite.PoseDetection(folder, threads)
+        self._body = tflite.PoseLandmarks(folder, threads)
+        self._hand = tflite.HandLandmarks(folder, threads) if self.config.hands else None
+        self._face = tflite.FaceLandmarks(folder, threads) if self.config.face else None
+
+    def detect(self, frames: Iterable[np.ndarray], on_frame: Callable[[int], None] | None = None) -> Detections:
+        """Everybody in every frame (detectors.base.Detector)."""
+        found: list[list[_Found]] = []
+        cuts, followed = [], []
+        unseen: deque[np.ndarray] = deque(maxlen=self.config.look_back)  # frames just before, in which nobody was found
+        is_cut = CutFinder()
+        canvas = (1, 1)
+        for index, frame in enumerate(checked_frames(frames)):
+            canvas = frame.shape[1], frame.shape[0]
+            if is_cut(frame):
+                cuts.append(index)
+                followed = []
+                unseen.clear()
+            here, followed = self._frame(frame, followed, look=index % self.config.detect_every == 0)
+            if here:
+                self._backwards(unseen, followed, found)
+            else:
+                unseen.append(frame)
+            found.append(here)
+            if on_frame:
+                on_frame(index + 1)
+        people = tuple(stack_people([f.pose for f in here]) for here in found)
+        front = tuple(np.array([f.front for f in here]) for here in found)
+        return Detections(people, canvas, tuple(cuts), front)
+
+    def detect_in_boxes(self, frame: np.ndarray, boxes_N4: np.ndarray) -> np.ndarray:
+        """One pose per given box (x0, y0, x1, y1): (N, 130, 3)."""
+        poses = []
+        for box in boxes_N4:
+            x0, y0, x1, y1 = (float(v) for v in box)
+            start = Roi((x0 + x1) / 2, (y0 + y1) / 2, 1.25 * max(x1 - x0, y1 - y0))
+            body, _, roi, _ = self._acquire(frame, start, rounds=3, least=self.config.min_presence)
+            poses.append(self._whole(frame, body, _Followed(roi)))
+        return stack_people(poses)
+
+    # ------------------------------------------------------------------------------------------ one frame
+
+    def _frame(self, frame: np.ndarray, followed: list[_Followed], look: bool):
+        """People of one frame, and where to look for them in the next one."""
+        found: list[_Found] = []
+        kept: list[_Followed] = []
+        for person in followed:
+            self._try(frame, person, found, kept, rounds=1)
+        if look or len(kept) < len(followed) or not kept:
+            for roi in self._look(frame):
+                if len(kept) < self.config.max_people and all(roi.overlap(other.roi) < 0.4 for other in kept):
+                    self._try(frame, _Followed(roi), found, kept, rounds=2)
+        return found, kept
+
+    def _backwards(self, unseen: deque[np.ndarray], followed: list[_Followed], found: list[list[_Found]]) -> None:
+        """Somebody appeared: follow them back into the frames just before, where the detector saw nobody."""
+        people = [_Followed(p.roi) for p in followed]
+        for back, frame in enumerate(reversed(unseen), start=1):
+            here: list[_Found] = []
+            kept: list[_Followed] = []
+            for person in people:
+                self._try(frame, person, here, kept, rounds=1)
+            if not here:
+                break
+            found[-back] = here
+            people = kept
+        unseen.clear()
+
+    def _try(self, frame: np.ndarray, person: _Followed, found: list, kept: list[_Followed], rounds: int) -> None:
+        """Append the person's pose and next region, unless nobody is there or it is somebody already found."""
+        least = self.config.min_kept if rounds == 1 else self.config.min_presence
+        body, presence, following, front = self._acquire(frame, person.roi, rounds, least)
+        if presence < least or any(following.overlap(other.roi) > 0.6 for other in kept):
+            return
+        person.roi = following
+        found.append(_Found(self._whole(frame, body, person), front))
+        kept.append(person)
+
+    def _look(self, frame: np.ndarray) -> list[Roi]:
+        """Regions of people in the whole frame, best first; nobody: the frame's own square (close-ups)."""
+        picture, side, left, top = tflite.letterbox(frame, self._detection.pixels)
+        axes, _ = self._detection(picture)
+        points = axes.reshape(-1, 2, 2) * side + (left, top)
+        rois = [roi_around_axis(start, end, 1.25) for start, end in points]
+        height, width = frame.shape[:2]
+        return rois or [Roi(width / 2, height / 2, float(max(width, height)))]
+
+    def _acquire(self, frame: np.ndarray, roi: Roi, rounds: int, least: float):
+        """Body landmarks (39, 3) in pixels, presence, the region they ask for, evidence for facing the camera.
+
+        Repeated `rounds` times to settle on a new person's region; the last round asks the mirrored picture too.
+        """
+        outside = cv2.mean(cv2.resize(frame, (16, 16), interpolation=cv2.INTER_AREA))[:3]
+        landmarks, presence, following = np.zeros((39, 3)), 0.0, roi
+        for _ in range(rounds):
+            roi = following
+            picture = roi.cut(frame, self._body.pixels, outside)
+            landmarks, presence = self._body(picture)
+            placed = landmarks.copy()
+            placed[:, :2] = roi.to_frame(landmarks[:, :2])
+            following = roi_around_axis(*placed[AXIS, :2], scale=1.25)
+            if presence < least:
+                return placed, presence, following, 0.0
+        wide = roi.scaled(1.2)  # the network's doubts differ at another scale: two opinions instead of one twice
+        mirrored = self._body.mirrored(wide.cut(frame, self._body.pixels, outside))
+        mirrored[:, :2] = wide.to_frame(mirrored[:, :2])
+        fused, front = fuse(placed, mirrored)
+        return fused, presence, roi_around_axis(*fused[AXIS, :2], scale=1.25), front
+
+    def _whole(self, frame: np.ndarray, body: np.ndarray, person: _Followed) -> np.ndarray:
+        """The (130, 3) pose of one person whose body landmarks are known."""
+        pose = np.zeros((JOINTS, 3))
+        pose[BODY] = body_from_blaze(body, self.config.min_joint)
+        for side in HAND_PARTS if self._hand else ():
+            self._find_hand(frame, body, side, person, pose)
+        if self._face:
+            self._find_face(frame, body, pose)
+        height, width = frame.shape[:2]
+        margin = 0.02 * max(width, height)  # joints outside the frame are guesses
+        low, high = -margin, np.array([width, height]) + margin
+        pose[((pose[:, :2] < low) | (pose[:, :2] > high)).any(axis=1)] = 0
+        return pose
+
+    def _find_hand(self, frame: np.ndarray, body: np.ndarray, side: str, person: _Followed, pose: np.ndarray) -> None:
+        """Fill one hand of `pose` if it is seen, and keep its region for the next frame."""
+        wrist, roi = body[WRIST_PINKY_INDEX[side][0]], hand_roi(body, side)
+        last = person.hands.pop(side, None)
+        if wrist[2] < 0.5 or not _inside(wrist, frame):
+            return
+        if last is not None and math.hypot(last.x - roi.x, last.y - roi.y) < 0.5 * roi.side:
+            roi = last
+        points, presence = self._hand(roi.cut(frame, self._hand.pixels))  # type: ignore[misc, union-attr]
+        points = roi.to_frame(points)
+        near_wrist = np.linalg.norm(points[0] - wrist[:2]) < 0.6 * roi.side
+        if presence < self.config.min_presence or not near_wrist:
+            return
+        pose[HAND_PARTS[side]] = np.concatenate([points, np.full((21, 1), presence)], axis=1)
+        knuckles = points[[6, 10, 14]].mean(axis=0)
+        person.hands[side] = shifted(
+            roi_around_points(points[list(PALM)], upright_angle(points[0], knuckles), 2.0), 0.1
+        )
+
+    def _find_face(self, frame: np.ndarray, body: np.ndarray, pose: np.ndarray) -> None:
+        """Fill the face of `pose` if it is seen: 68 points of the mesh and the two eyes' centres."""
+        if body[[2, 5], 2].min() < 0.5 or not _inside(body[0], frame):
+            return
+        roi = face_roi(body)
+        points, presence = self._face(roi.cut(frame, self._face.pixels))  # type: ignore[misc]
+        if presence < self.config.min_presence:
+            return
+        points = roi.to_frame(points)[list(FACE_68)]
+        pupils = np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0)])
+        face = np.concatenate([points, pupils])
+        pose[FACE] = np.concatenate([face, np.full((70, 1), presence)], axis=1)
+
+
+def _inside(point: np.ndarray, frame: np.ndarray) -> bool:
+    return bool(0 <= point[0] < frame.shape[1] and 0 <= point[1] < frame.shape[0])
+
+
+def fuse(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, float]:
+    """Two opinions on one person as one, and the evidence for facing the camera in -1..1.
+
+    first, second: (39, 3). Without a visible face the network cannot always tell front from back: then the opinions
+    have left and right exchanged, or the shoulders collapse into one place. Arms and legs of the second are renamed
+    where that brings them nearer to the first, and each counts by the squared width of its shoulders and hips.
+    """
+    widths = [opinion[[11, 23], 0] - opinion[[12, 24], 0] for opinion in (first, second)]
+    spread = [float(np.abs(w).sum()) + 1e-3 for w in widths]
+    front = float((widths[0] + widths[1]).sum() / sum(spread))
+    second = second.copy()
+    for start, stop in ((11, 23), (23, 33)):
+        group = list(range(start, stop))
+        renamed = second[[tflite.MIRROR[i] for i in group]]
+        if np.linalg.norm(renamed - first[group]) < np.linalg.norm(second[group] - first[group]):
+            second[group] = renamed
+    weight = spread[0] ** 2 / (spread[0] ** 2 + spread[1] ** 2)
+    return weight * first + (1 - weight) * second, front
+
+
+def body_from_blaze(body: np.ndarray, min_joint: float) -> np.ndarray:
+    """(18, 3) OpenPose body from (39, 3) landmarks; joints below `min_joint` are missing."""
+    pose = body[list(BODY_FROM_BLAZE)].copy()
+    pose[1, :2] = (pose[2, :2] + pose[5, :2]) / 2
+    pose[1, 2] = min(pose[2, 2], pose[5, 2])
+    pose[pose[:, 2] < min_joint] = 0
+    return pose
+
+
+def hand_roi(body: np.ndarray, side: str) -> Roi:
+    """Where a hand is, from the body's wrist, pinky and index knuckles (MediaPipe holistic's rule)."""
+    wrist, pinky, index = (body[i, :2] for i in WRIST_PINKY_INDEX[side])
+    middle = (2 * index + pinky) / 3
+    axis = roi_around_axis(middle, wrist, 2.7)
+    return shifted(Roi(axis.x, axis.y, axis.side, upright_angle(wrist, middle)), 0.1)
+
+
+def face_roi(body: np.ndarray) -> Roi:
+    """Where the face is, from eyes, mouth and ears of the body's landmarks."""
+    eyes, mouth = body[[2, 5], :2], body[[9, 10], :2].mean(axis=0)
+    middle = eyes.mean(axis=0)
+    centre = (middle + mouth) / 2
+    reach = max(np.linalg.norm(body[7, :2] - body[8, :2]), 2.2 * np.linalg.norm(mouth - middle))
+    return Roi(float(centre[0]), float(centre[1]), max(float(reach) * 1.6, 8.0), upright_angle(mouth, middle))
