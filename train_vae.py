@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Train the small VAE (AutoencoderTiny, TAESD's layout) on generated pictures: dead leaves.
 
-It needs no data set. The picture is what the loss asks for: L1, its gradients' L1, and a little noise on the latents, so
-that a diffusion model's small errors do not show. Writes a resumable checkpoint every two minutes and the VAE at the end.
+It needs no data set. Loss: L1 of the picture and of its gradients, with a little noise on the latents, so that a
+diffusion model's small errors do not show. Saves a resumable state every two minutes and the VAE at the end.
 """
 
 import sys
@@ -17,7 +17,9 @@ EXAMPLES = """\
 def main() -> int:
     """Parse the command line and train."""
     parser = make_parser(__doc__ or "", EXAMPLES)
-    parser.add_argument("--steps", type=int, default=4500, help="training steps in total, over all resumed runs (0.8 s each)")
+    parser.add_argument(
+        "--steps", type=int, default=4500, help="training steps in total, over all resumed runs (0.8 s each)"
+    )
     parser.add_argument("--run", default="runs/vae", help="folder of the resumable state")
     parser.add_argument("--out", required=True, help="where the finished VAE goes (.safetensors)")
     parser.add_argument("--channels", type=int, default=16, help="latent channels")

@@ -26,7 +26,8 @@ before, memory, start = set(sys.modules), psutil.Process().memory_info().rss, ti
 ids = load()
 seconds = time.perf_counter() - start
 grown = psutil.Process().memory_info().rss - memory
-print(json.dumps({"seconds": seconds, "megabytes": grown / 2**20, "nodes": ids, "modules": sorted(set(sys.modules) - before)}))
+new = sorted(set(sys.modules) - before)
+print(json.dumps({"seconds": seconds, "megabytes": grown / 2**20, "nodes": ids, "modules": new}))
 """
 
 

@@ -11,7 +11,9 @@ def image_batch(images: Tensor, name: str, *, smallest: int = 32) -> Tensor:
     Raises InputError that names the input. Reads the batch picture by picture, so that no copy of a clip is made.
     """
     if images.ndim != 4 or images.shape[0] == 0:
-        raise InputError(f"{name} has shape {tuple(images.shape)}; expected at least one picture (batch, height, width, 3)")
+        raise InputError(
+            f"{name} has shape {tuple(images.shape)}; expected at least one picture (batch, height, width, 3)"
+        )
     if images.shape[-1] != 3:
         raise InputError(
             f"{name} has {images.shape[-1]} channels; expected 3 (RGB): put a picture with transparency onto a plain "
@@ -19,8 +21,12 @@ def image_batch(images: Tensor, name: str, *, smallest: int = 32) -> Tensor:
         )
     height, width = images.shape[1:3]
     if min(height, width) < smallest:
-        raise InputError(f"{name} is {width}x{height} pixels; expected at least {smallest} on each side: use a larger picture")
+        raise InputError(
+            f"{name} is {width}x{height} pixels; expected at least {smallest} on each side: use a larger picture"
+        )
     for index, picture in enumerate(images):
         if not picture.isfinite().all():
-            raise InputError(f"{name}: picture {index} contains NaN or infinite values; the node that made it went wrong")
+            raise InputError(
+                f"{name}: picture {index} contains NaN or infinite values; the node that made it went wrong"
+            )
     return images

@@ -13,13 +13,19 @@ class DPIDMFitGarment(io.ComfyNode):
             node_id="DPIDMFitGarment",
             display_name="DPIDM Fit Garment",
             category="DPIDM/garment",
-            description="Centres the garment at the model's working size without distortion; connect the result to VAE Encode.",
+            description="Centres the garment at the model's working size without distortion, for VAE Encode.",
             inputs=[
                 io.Image.Input("image", tooltip="The garment photo (the first picture of a batch is used)."),
                 PoseKeypoint.Input("pose", tooltip="The garment's pose on that photo."),
-                io.Int.Input("width", default=384, min=64, max=4096, step=8, tooltip="Working width; take it from Load Model."),
-                io.Int.Input("height", default=512, min=64, max=4096, step=8, tooltip="Working height; take it from Load Model."),
-                io.Mask.Input("garment_mask", optional=True, tooltip="Where the garment is; without it the whole photo is fitted."),
+                io.Int.Input(
+                    "width", default=384, min=64, max=4096, step=8, tooltip="Working width; take it from Load Model."
+                ),
+                io.Int.Input(
+                    "height", default=512, min=64, max=4096, step=8, tooltip="Working height; take it from Load Model."
+                ),
+                io.Mask.Input(
+                    "garment_mask", optional=True, tooltip="Where the garment is; without it the whole photo is fitted."
+                ),
             ],
             outputs=[
                 io.Image.Output("garment", display_name="garment"),
@@ -53,14 +59,22 @@ class DPIDMEncodePoses(io.ComfyNode):
             description="Draws both poses at the working size and runs the model's pose encoder on them, once.",
             inputs=[
                 DPIDMModel.Input("model", tooltip="From DPIDM Load Model."),
-                PoseKeypoint.Input("human_pose", tooltip="The person's pose in every working frame (any POSE_KEYPOINT)."),
+                PoseKeypoint.Input(
+                    "human_pose", tooltip="The person's pose in every working frame (any POSE_KEYPOINT)."
+                ),
                 PoseKeypoint.Input("garment_pose", tooltip="The garment's pose, from Garment Pose or Fit Garment."),
-                io.Int.Input("width", default=384, min=64, max=4096, step=8, tooltip="Working width of the frames in pixels."),
-                io.Int.Input("height", default=512, min=64, max=4096, step=8, tooltip="Working height of the frames in pixels."),
+                io.Int.Input(
+                    "width", default=384, min=64, max=4096, step=8, tooltip="Working width of the frames in pixels."
+                ),
+                io.Int.Input(
+                    "height", default=512, min=64, max=4096, step=8, tooltip="Working height of the frames in pixels."
+                ),
             ],
             outputs=[
                 DPIDMPoses.Output("poses", display_name="poses"),
-                io.Image.Output("preview", display_name="preview", tooltip="The drawings that the network sees: garment first."),
+                io.Image.Output(
+                    "preview", display_name="preview", tooltip="The drawings that the network sees: garment first."
+                ),
             ],
         )
 
@@ -77,7 +91,9 @@ class DPIDMEncodePoses(io.ComfyNode):
         network = host.load(model.patcher)
         with torch.inference_mode():
             features = network.encode_pose(human_F3HW[None].to(host.compute_device(), model.dtype))
-        poses = EncodedPoses(human=features, garment_image_B3HW=garment_B3HW, frames=len(human_F3HW), size=(width, height))
+        poses = EncodedPoses(
+            human=features, garment_image_B3HW=garment_B3HW, frames=len(human_F3HW), size=(width, height)
+        )
         preview = torch.cat([garment_B3HW, human_F3HW]).permute(0, 2, 3, 1).contiguous()
         return io.NodeOutput(poses, preview)
 

@@ -13,7 +13,7 @@ class DPIDMContactSheet(io.ComfyNode):
             node_id="DPIDMContactSheet",
             display_name="DPIDM Contact Sheet",
             category="DPIDM/output",
-            description="Shows a run in one picture: the garment and a few frames of source, poses, mask, preview and result.",
+            description="Shows a run in one picture: garment, source, poses, mask, preview and result.",
             inputs=[
                 io.Image.Input("garment", tooltip="The garment photo."),
                 io.Image.Input("source", tooltip="The person's video."),
@@ -21,14 +21,20 @@ class DPIDMContactSheet(io.ComfyNode):
                 io.Image.Input("poses", tooltip="The drawn poses, one picture a frame.", **clip),
                 io.Mask.Input("mask", tooltip="The area that was painted.", **clip),
                 io.Image.Input("warp_preview", tooltip="The instant preview, if you made one.", **clip),
-                io.Int.Input("columns", default=6, min=1, max=24, tooltip="How many frames to show, evenly over the clip."),
-                io.String.Input("title", default="", tooltip="A line above; connect Load Model's label.", optional=True),
+                io.Int.Input(
+                    "columns", default=6, min=1, max=24, tooltip="How many frames to show, evenly over the clip."
+                ),
+                io.String.Input(
+                    "title", default="", tooltip="A line above; connect Load Model's label.", optional=True
+                ),
             ],
             outputs=[io.Image.Output("sheet", display_name="sheet")],
         )
 
     @classmethod
-    def execute(cls, garment, source, result, columns, poses=None, mask=None, warp_preview=None, title="") -> io.NodeOutput:
+    def execute(
+        cls, garment, source, result, columns, poses=None, mask=None, warp_preview=None, title=""
+    ) -> io.NodeOutput:
         import torch
 
         from ..dpidm_model.frames.contact_sheet import contact_sheet

@@ -223,6 +223,42 @@ def attention() -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Te
     return attend
 
 
+# ---------------------------------------------------------------------------------------------- previews
+
+
+def empty_cache() -> None:
+    """Give cached device memory back."""
+    import comfy.model_management
+
+    comfy.model_management.soft_empty_cache()
+
+
+def user_folder() -> Path:
+    """The host's `user` folder; unlike `temp` it outlives a restart."""
+    import folder_paths
+
+    return Path(folder_paths.get_user_directory())
+
+
+def sd15_picture() -> Callable[[torch.Tensor], object]:
+    """Turns one SD 1.5 latent (4, H, W), scaled, into a small PIL picture: by the preview method the host was started
+    with, or its linear map if it was started with none."""
+    import comfy.latent_formats
+    import latent_preview
+
+    layout = comfy.latent_formats.SD15()
+    previewer = latent_preview.get_previewer(compute_device(), layout)
+    previewer = previewer or latent_preview.Latent2RGBPreviewer(layout.latent_rgb_factors)
+    return lambda latent_CHW: previewer.decode_latent_to_preview(latent_CHW[None])
+
+
+def to_picture(image_3HW: torch.Tensor):
+    """A PIL picture of an image in 0..1."""
+    from PIL import Image
+
+    return Image.fromarray((image_3HW.clamp(0, 1) * 255).byte().permute(1, 2, 0).cpu().numpy())
+
+
 # ---------------------------------------------------------------------------------------------- VAE
 
 

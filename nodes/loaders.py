@@ -29,7 +29,7 @@ class DPIDMLoadModel(io.ComfyNode):
             node_id="DPIDMLoadModel",
             display_name="DPIDM Load Model",
             category="DPIDM/loaders",
-            description="Loads a DPIDM try-on network (both U-Nets, pose encoder, temporal layers) from one .safetensors file.",
+            description="Loads a DPIDM network (U-Nets, pose encoder, temporal layers) from one .safetensors file.",
             inputs=[
                 io.Combo.Input(
                     "model_name",
@@ -45,9 +45,15 @@ class DPIDMLoadModel(io.ComfyNode):
             ],
             outputs=[
                 DPIDMModel.Output("model", display_name="model"),
-                io.Int.Output("width", display_name="width", tooltip="Working width this model was trained for, in pixels."),
-                io.Int.Output("height", display_name="height", tooltip="Working height this model was trained for, in pixels."),
-                io.String.Output("label", display_name="label", tooltip="The weights' name; says UNTRAINED where they are."),
+                io.Int.Output(
+                    "width", display_name="width", tooltip="Working width this model was trained for, in pixels."
+                ),
+                io.Int.Output(
+                    "height", display_name="height", tooltip="Working height this model was trained for, in pixels."
+                ),
+                io.String.Output(
+                    "label", display_name="label", tooltip="The weights' name; says UNTRAINED where they are."
+                ),
             ],
         )
 
@@ -76,10 +82,12 @@ class DPIDMLoadVAE(io.ComfyNode):
             node_id="DPIDMLoadVAE",
             display_name="DPIDM Load VAE",
             category="DPIDM/loaders",
-            description="Loads the VAE that the model works with. Full-size models use any SD1.5 VAE; dpidm-tiny has its own.",
+            description="Loads the VAE the model works with: any SD1.5 VAE for full-size models, dpidm-tiny its own.",
             inputs=[
                 io.Combo.Input(
-                    "vae_name", options=host.model_files("vae"), tooltip="A file in models/vae, or the one that comes with this pack."
+                    "vae_name",
+                    options=host.model_files("vae"),
+                    tooltip="A file in models/vae, or the one that comes with this pack.",
                 )
             ],
             outputs=[io.Vae.Output("vae", display_name="vae")],

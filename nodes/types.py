@@ -15,7 +15,7 @@ PoseKeypoint = io.Custom("POSE_KEYPOINT")  # the ecosystem's type: list of dicts
 class LoadedModel:
     """A DPIDM network under the host's memory management.
 
-    patcher: the host's ModelPatcher around dpidm_model.network.model.DPIDM.  info: dpidm_model.checkpoint.file.ModelInfo.
+    patcher: the host's ModelPatcher around dpidm_model.network.model.DPIDM.  info: checkpoint.file.ModelInfo.
     """
 
     patcher: Any

@@ -39,62 +39,101 @@ def quickstart() -> tuple[dict[str, Node], list[dict]]:
         "vae": Node("DPIDMLoadVAE", at(0, 6.4), (320, 80), {"vae_name": "dpidm-tiny-vae.safetensors"}),
         "human": Node("DPIDMHumanPose", at(1, 0), inputs={"images": Link("clip", "images")}),
         "crop": Node(
-            "DPIDMCropToPerson", at(1, 1.9), (320, 180),
+            "DPIDMCropToPerson",
+            at(1, 1.9),
+            (320, 180),
             {"images": Link("clip", "images"), "pose": Link("human", "pose_keypoint"), **size},
         ),
         "garment_pose": Node("DPIDMGarmentPose", at(1, 3.4), (320, 220), {"image": Link("photo", "IMAGE")}),
         "fit": Node(
-            "DPIDMFitGarment", at(1, 5), (320, 160),
+            "DPIDMFitGarment",
+            at(1, 5),
+            (320, 160),
             {
-                "image": Link("photo", "IMAGE"), "pose": Link("garment_pose", "garment_pose"),
-                "garment_mask": Link("garment_pose", "mask"), **size,
+                "image": Link("photo", "IMAGE"),
+                "pose": Link("garment_pose", "garment_pose"),
+                "garment_mask": Link("garment_pose", "mask"),
+                **size,
             },
         ),
         "mask": Node(
-            "DPIDMAgnosticMask", at(2, 0), inputs={"images": Link("crop", "cropped"), "pose": Link("crop", "cropped_pose"), "category": "upper"}
+            "DPIDMAgnosticMask",
+            at(2, 0),
+            inputs={"images": Link("crop", "cropped"), "pose": Link("crop", "cropped_pose"), "category": "upper"},
         ),
-        "agnostic_latents": Node("VAEEncode", at(2, 2), (320, 60), {"pixels": Link("mask", "agnostic"), "vae": Link("vae", "vae")}),
+        "agnostic_latents": Node(
+            "VAEEncode", at(2, 2), (320, 60), {"pixels": Link("mask", "agnostic"), "vae": Link("vae", "vae")}
+        ),
         "poses": Node(
-            "DPIDMEncodePoses", at(2, 3.4), (320, 160),
+            "DPIDMEncodePoses",
+            at(2, 3.4),
+            (320, 160),
             {
-                "model": Link("model", "model"), "human_pose": Link("crop", "cropped_pose"),
-                "garment_pose": Link("fit", "garment_pose"), **size,
+                "model": Link("model", "model"),
+                "human_pose": Link("crop", "cropped_pose"),
+                "garment_pose": Link("fit", "garment_pose"),
+                **size,
             },
         ),
-        "garment_latent": Node("VAEEncode", at(2, 5), (320, 60), {"pixels": Link("fit", "garment"), "vae": Link("vae", "vae")}),
+        "garment_latent": Node(
+            "VAEEncode", at(2, 5), (320, 60), {"pixels": Link("fit", "garment"), "vae": Link("vae", "vae")}
+        ),
         "sampler": Node(
-            "DPIDMVideoSampler", at(3, 1.5), (340, 420),
+            "DPIDMVideoSampler",
+            at(3, 1.5),
+            (340, 420),
             {
-                "model": Link("model", "model"), "poses": Link("poses", "poses"),
-                "garment_latent": Link("garment_latent", "LATENT"), "agnostic_latents": Link("agnostic_latents", "LATENT"),
+                "model": Link("model", "model"),
+                "poses": Link("poses", "poses"),
+                "garment_latent": Link("garment_latent", "LATENT"),
+                "agnostic_latents": Link("agnostic_latents", "LATENT"),
                 "mask": Link("mask", "mask"),
             },
         ),
-        "decode": Node("VAEDecode", at(4, 0), (320, 60), {"samples": Link("sampler", "latents"), "vae": Link("vae", "vae")}),
+        "decode": Node(
+            "VAEDecode", at(4, 0), (320, 60), {"samples": Link("sampler", "latents"), "vae": Link("vae", "vae")}
+        ),
         "paste": Node(
-            "DPIDMPasteBack", at(4, 0.7), (320, 160),
+            "DPIDMPasteBack",
+            at(4, 0.7),
+            (320, 160),
             {
-                "source": Link("clip", "images"), "result": Link("decode", "IMAGE"), "crop": Link("crop", "crop"),
+                "source": Link("clip", "images"),
+                "result": Link("decode", "IMAGE"),
+                "crop": Link("crop", "crop"),
                 "mask": Link("mask", "mask"),
             },
         ),
         "make": Node(
-            "CreateVideo", at(4, 2), (320, 90),
+            "CreateVideo",
+            at(4, 2),
+            (320, 90),
             {"images": Link("paste", "images"), "audio": Link("clip", "audio"), "fps": Link("clip", "fps")},
         ),
-        "save": Node("SaveVideo", at(5, 0), (360, 400), {"video": Link("make", "VIDEO"), "filename_prefix": "dpidm/tryon"}),
+        "save": Node(
+            "SaveVideo", at(5, 0), (360, 400), {"video": Link("make", "VIDEO"), "filename_prefix": "dpidm/tryon"}
+        ),
         "sheet": Node(
-            "DPIDMContactSheet", at(4, 3.2), (320, 220),
+            "DPIDMContactSheet",
+            at(4, 3.2),
+            (320, 220),
             {
-                "garment": Link("photo", "IMAGE"), "source": Link("crop", "cropped"), "poses": Link("human", "preview"),
-                "mask": Link("mask", "mask"), "result": Link("paste", "images"), "title": Link("model", "label"),
+                "garment": Link("photo", "IMAGE"),
+                "source": Link("crop", "cropped"),
+                "poses": Link("human", "preview"),
+                "mask": Link("mask", "mask"),
+                "result": Link("paste", "images"),
+                "title": Link("model", "label"),
             },
         ),
         "save_sheet": Node(
-            "SaveImage", at(5, 2.4), (360, 320), {"images": Link("sheet", "sheet"), "filename_prefix": "dpidm/contact_sheet"}
+            "SaveImage",
+            at(5, 2.4),
+            (360, 320),
+            {"images": Link("sheet", "sheet"), "filename_prefix": "dpidm/contact_sheet"},
         ),
         "note": Node(NOTE, (40, 20), (320, 220), {"text": QUICKSTART_NOTE}, "How to use"),
-    }  # fmt: skip
+    }
     return nodes, []
 
 
@@ -119,7 +158,9 @@ def write(object_info: dict, folder: Path) -> list[Path]:
 def main() -> int:
     """Start a server, ask it for its nodes, write."""
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog="example:\n  tools/build_workflows.py", formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        epilog="example:\n  tools/build_workflows.py",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", type=Path, default=ROOT / "workflows")
     args = parser.parse_args()

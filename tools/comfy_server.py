@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COMFYUI = ROOT / ".host" / "comfyui"
 PYTHON = ROOT / ".venv" / "bin" / "python"
 PACK_NAME = "ComfyUI-DPIDM"
+ENDINGS = ("execution_success", "execution_error", "execution_interrupted")
 
 
 class ServerError(Exception):
@@ -86,9 +87,14 @@ class ComfyServer:
             self._link_pack()
         with self.log_path.open("w") as log:
             self.process = subprocess.Popen(
-                self.command(), cwd=COMFYUI, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1"},
-            )  # fmt: skip
+                self.command(),
+                cwd=COMFYUI,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1"},
+            )
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -105,9 +111,20 @@ class ComfyServer:
         device = [] if _has_cuda() else ["--cpu"]
         # A base folder of its own needs a database of its own; API nodes would make the page call outside.
         return [
-            str(PYTHON), "main.py", *device, "--listen", "127.0.0.1", "--port", str(self.port), "--base-directory",
-            str(self.base), "--database-url", "sqlite:///:memory:", "--disable-api-nodes", *self.arguments,
-        ]  # fmt: skip
+            str(PYTHON),
+            "main.py",
+            *device,
+            "--listen",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--base-directory",
+            str(self.base),
+            "--database-url",
+            "sqlite:///:memory:",
+            "--disable-api-nodes",
+            *self.arguments,
+        ]
 
     def stop(self) -> None:
         """End the process (and its children), politely first."""
@@ -211,11 +228,12 @@ def _follow(channel, prompt_id: str, on_event: Callable[[dict], None]) -> dict:
             executed.append(data["node"])
         elif kind == "execution_cached":
             cached += data.get("nodes", [])
-        elif kind in ("execution_success", "execution_error", "execution_interrupted"):
-            if data.get("prompt_id") == prompt_id:
-                error = data if kind == "execution_error" else {}
-                status = kind.removeprefix("execution_")
-                return dict(status=status, error=error, executed=executed, cached=cached, progress=progress, previews=previews)
+        elif kind in ENDINGS and data.get("prompt_id") == prompt_id:
+            error = data if kind == "execution_error" else {}
+            status = kind.removeprefix("execution_")
+            return dict(
+                status=status, error=error, executed=executed, cached=cached, progress=progress, previews=previews
+            )
     raise ServerError("the server closed the connection before the run ended")
 
 

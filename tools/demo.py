@@ -28,12 +28,18 @@ def say(text: str) -> None:
 
 def main() -> int:
     """Parse the command line, run, report. Exit code 0 only when the video is there."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--video", type=Path, default=ROOT / "sample" / "person.mp4", help="the person's video")
     parser.add_argument("--garment", type=Path, default=ROOT / "sample" / "garment.jpg", help="the garment photo")
-    parser.add_argument("--category", choices=["upper", "lower", "dress"], default="upper", help="what the garment replaces")
+    parser.add_argument(
+        "--category", choices=["upper", "lower", "dress"], default="upper", help="what the garment replaces"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "output" / "demo", help="folder for the results")
-    parser.add_argument("--base", type=Path, default=ROOT / ".host" / "base", help="ComfyUI's folder of inputs and models")
+    parser.add_argument(
+        "--base", type=Path, default=ROOT / ".host" / "base", help="ComfyUI's folder of inputs and models"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object to stdout instead of the last line")
     args = parser.parse_args()
     try:
@@ -57,7 +63,9 @@ def dress(video: Path, garment: Path, category: str, out: Path, base: Path) -> d
         target = base / "input" / f"dpidm_demo_{file.name}"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
-    graph = fill_in(json.loads(WORKFLOW.read_text()), f"dpidm_demo_{video.name}", f"dpidm_demo_{garment.name}", category)
+    graph = fill_in(
+        json.loads(WORKFLOW.read_text()), f"dpidm_demo_{video.name}", f"dpidm_demo_{garment.name}", category
+    )
     say("demo: starting ComfyUI")
     with ComfyServer(base=base) as server:
         run = server.run(graph, on_event=Reporter(graph), timeout=24 * 3600)
@@ -69,9 +77,12 @@ def dress(video: Path, garment: Path, category: str, out: Path, base: Path) -> d
     deliver(files, ".png", out / "contact_sheet.png")
     shape = probe(out / "tryon.mp4")
     return {
-        "output": str(out / "tryon.mp4"), "contact_sheet": str(out / "contact_sheet.png"), **shape,
-        "seconds": round(time.monotonic() - start, 1), "weights": weights_label(graph),
-    }  # fmt: skip
+        "output": str(out / "tryon.mp4"),
+        "contact_sheet": str(out / "contact_sheet.png"),
+        **shape,
+        "seconds": round(time.monotonic() - start, 1),
+        "weights": weights_label(graph),
+    }
 
 
 def fetch_pose_models(base: Path) -> None:
@@ -138,9 +149,12 @@ def probe(video: Path) -> dict:
         stream = container.streams.video[0]
         frames = sum(1 for _ in container.decode(stream))
         return {
-            "frames": frames, "width": stream.width, "height": stream.height,
-            "fps": round(float(stream.average_rate or 0), 3), "audio": bool(container.streams.audio),
-        }  # fmt: skip
+            "frames": frames,
+            "width": stream.width,
+            "height": stream.height,
+            "fps": round(float(stream.average_rate or 0), 3),
+            "audio": bool(container.streams.audio),
+        }
 
 
 def weights_label(graph: dict) -> str:

@@ -11,9 +11,13 @@ from comfy_server import ROOT, ComfyServer
 def main() -> int:
     """Start, print the address, wait."""
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog="example:\n  tools/host.py --port 8188", formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        epilog="example:\n  tools/host.py --port 8188",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--base", type=Path, default=ROOT / ".host" / "base", help="folder for inputs, outputs and models")
+    parser.add_argument(
+        "--base", type=Path, default=ROOT / ".host" / "base", help="folder for inputs, outputs and models"
+    )
     parser.add_argument("--port", type=int, default=8188)
     parser.add_argument("arguments", nargs="*", help="further arguments for ComfyUI's main.py, after --")
     args = parser.parse_args()

@@ -11,9 +11,10 @@ ROOT = Path(__file__).resolve().parents[1]
 def main() -> int:
     """Parse the command line and write the file."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example:\n  python -m tools.make_untrained --preset tiny --out dpidm_model/weights/dpidm-tiny.safetensors",
-    )  # fmt: skip
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  python -m tools.make_untrained --preset tiny --out model.safetensors",
+    )
     parser.add_argument("--preset", default="tiny")
     parser.add_argument("--out", type=Path, default=ROOT / "dpidm_model" / "weights" / "dpidm-tiny.safetensors")
     parser.add_argument("--width", type=int, default=96, help="working width noted in the file")
@@ -28,9 +29,14 @@ def main() -> int:
 
     config, schedule = PRESETS[args.preset]
     info = ModelInfo(
-        name=f"dpidm-{args.preset}", trained=False, config=config, schedule=schedule, origin=f"random weights, seed {args.seed}",
-        licence="Apache-2.0", extra={"width": str(args.width), "height": str(args.height)},
-    )  # fmt: skip
+        name=f"dpidm-{args.preset}",
+        trained=False,
+        config=config,
+        schedule=schedule,
+        origin=f"random weights, seed {args.seed}",
+        licence="Apache-2.0",
+        extra={"width": str(args.width), "height": str(args.height)},
+    )
     save_model(args.out, build_model(config, args.seed, torch.float16), info)
     print(f"{args.out}: {args.out.stat().st_size / 2**20:.1f} MB", file=sys.stderr)
     return 0

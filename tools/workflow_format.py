@@ -44,7 +44,10 @@ def api_format(nodes: dict[str, Node], object_info: dict) -> dict:
         for name, (kind, options, required) in specs.items():
             value = node.inputs.get(name, options.get("default") if kind in WIDGET_TYPES else None)
             if isinstance(value, Link):
-                inputs[name] = [str(numbers[value.node]), _output_slot(nodes[value.node].type, value.output, object_info)]
+                inputs[name] = [
+                    str(numbers[value.node]),
+                    _output_slot(nodes[value.node].type, value.output, object_info),
+                ]
             elif kind in WIDGET_TYPES:
                 inputs[name] = _first_choice(kind, options) if value is None else value
             elif required:
@@ -72,16 +75,39 @@ def page_format(nodes: dict[str, Node], object_info: dict, groups: list[dict]) -
             entry["link"] = number
             made[value.node]["outputs"][output]["links"].append(number)
     return {
-        "id": "", "revision": 0, "last_node_id": len(nodes), "last_link_id": len(links), "nodes": list(made.values()),
-        "links": links, "groups": [{"id": i + 1, "font_size": 24, "flags": {}, **g} for i, g in enumerate(groups)],
-        "config": {}, "extra": {}, "version": 0.4,
-    }  # fmt: skip
+        "id": "",
+        "revision": 0,
+        "last_node_id": len(nodes),
+        "last_link_id": len(links),
+        "nodes": list(made.values()),
+        "links": links,
+        "groups": [{"id": i + 1, "font_size": 24, "flags": {}, **g} for i, g in enumerate(groups)],
+        "config": {},
+        "extra": {},
+        "version": 0.4,
+    }
 
 
 def _page_node(key: str, node: Node, order: int, numbers: dict[str, int], object_info: dict) -> dict:
-    base = {"id": numbers[key], "type": node.type, "pos": list(node.at), "size": list(node.size), "flags": {}, "order": order, "mode": 0}
+    base = {
+        "id": numbers[key],
+        "type": node.type,
+        "pos": list(node.at),
+        "size": list(node.size),
+        "flags": {},
+        "order": order,
+        "mode": 0,
+    }
     if node.type == NOTE:
-        return base | {"inputs": [], "outputs": [], "properties": {}, "title": node.title, "widgets_values": [node.inputs["text"]], "color": "#432", "bgcolor": "#653"}
+        return base | {
+            "inputs": [],
+            "outputs": [],
+            "properties": {},
+            "title": node.title,
+            "widgets_values": [node.inputs["text"]],
+            "color": "#432",
+            "bgcolor": "#653",
+        }
     inputs, widgets = [], []
     for name, (kind, options, _) in _input_specs(node.type, object_info).items():
         entry = {"name": name, "type": kind, "link": None}
@@ -96,7 +122,12 @@ def _page_node(key: str, node: Node, order: int, numbers: dict[str, int], object
         inputs.append(entry)
     info = object_info[node.type]
     outputs = [{"name": n, "type": t, "links": []} for n, t in zip(info["output_name"], info["output"])]
-    page = base | {"inputs": inputs, "outputs": outputs, "properties": {"Node name for S&R": node.type}, "widgets_values": widgets}
+    page = base | {
+        "inputs": inputs,
+        "outputs": outputs,
+        "properties": {"Node name for S&R": node.type},
+        "widgets_values": widgets,
+    }
     return page | ({"title": node.title} if node.title else {})
 
 
@@ -121,7 +152,11 @@ def _input_specs(node_type: str, object_info: dict) -> dict[str, tuple[str, dict
 
 
 def _first_choice(kind: str, options: dict):
-    return options["options"][0] if kind == "COMBO" and options.get("options") else {"STRING": "", "BOOLEAN": False}.get(kind, 0)
+    return (
+        options["options"][0]
+        if kind == "COMBO" and options.get("options")
+        else {"STRING": "", "BOOLEAN": False}.get(kind, 0)
+    )
 
 
 def _output_slot(node_type: str, output: str, object_info: dict) -> int:

@@ -20,8 +20,9 @@ def contact_sheet(
 ) -> np.ndarray:
     """Lay out a run.
 
-    garment_HW3: float in 0..1, shown at the left.  rows: caption -> clip (F, H, W, 3) float in 0..1, or (F, H, W) masks;
-    all of the same length, read frame by frame.  columns: how many frames, evenly over the clip.  title: a line above.
+    garment_HW3: float in 0..1, shown at the left.  rows: caption -> clip (F, H, W, 3) float in 0..1, or masks
+    (F, H, W); all of the same length, read frame by frame.
+    columns: how many frames, evenly over the clip.  title: a line above.
     Returns (H, W, 3) uint8.
     """
     lengths = {name: len(clip) for name, clip in rows.items()}

@@ -70,15 +70,19 @@ def train(run: str, out: str, steps: int, *, latent_channels: int = 16, seed: in
     save()
     figures = {"steps": state["step"], "minutes": round(state["seconds"] / 60, 1), "psnr_generated_db": psnr(average)}
     metadata = {
-        "name": "dpidm-tiny-vae", "trained": "true", "licence": "Apache-2.0", "origin": "trained on generated pictures",
-        "recipe": f"train_vae.py --steps {steps} --channels {latent_channels} --seed {seed}", **{k: str(v) for k, v in figures.items()},
-    }  # fmt: skip
+        "name": "dpidm-tiny-vae",
+        "trained": "true",
+        "licence": "Apache-2.0",
+        "origin": "trained on generated pictures",
+        "recipe": f"train_vae.py --steps {steps} --channels {latent_channels} --seed {seed}",
+        **{k: str(v) for k, v in figures.items()},
+    }
     save_vae(out, average, metadata)
     return {**figures, "out": out}
 
 
 def vae_loss(vae, images_BCHW: Tensor, generator: torch.Generator) -> Tensor:
-    """L1 of the picture and of its gradients, with noise on the latents; plus a weak pull of the latents to unit spread."""
+    """L1 of the picture and of its gradients, with noise on the latents; and a weak pull to unit spread."""
     latents = encode(vae, images_BCHW)
     noise = torch.randn(latents.shape, generator=generator)
     made = vae.decode(latents + LATENT_NOISE * noise, return_dict=False)[0] / 2 + 0.5

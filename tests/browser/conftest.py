@@ -11,10 +11,17 @@ import pytest
 from tools.comfy_server import ROOT, ComfyServer
 
 FLAGS = [
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
-]  # fmt: skip
+]
 PACK_NAME = "ComfyUI-DPIDM"
 
 STATE = """() => {
@@ -42,7 +49,9 @@ def find_chromium() -> str:
     own = sorted(Path.home().glob(".cache/ms-playwright/chromium-*/chrome-linux*/chrome"))
     if own:
         return str(own[-1])
-    pytest.fail("no Chromium found; run: apt-get install chromium  (or: .venv/bin/python -m playwright install chromium)")
+    pytest.fail(
+        "no Chromium found; run: apt-get install chromium  (or: .venv/bin/python -m playwright install chromium)"
+    )
 
 
 class Page:
@@ -86,7 +95,7 @@ class Page:
         time.sleep(0.3)
 
     def load(self, workflow: Path, via: str) -> dict:
-        """Load a workflow by 'drop' (a file on the canvas), 'load' (the page's own loader) or 'template' (its browser)."""
+        """Load a workflow by drop (a file on the canvas), load (the page's loader) or template (its browser)."""
         self.clear()
         getattr(self, f"_load_{via}")(workflow)
         expected = len(json.loads(workflow.read_text())["nodes"])
@@ -125,7 +134,9 @@ class Page:
         """Press Run and wait for the server's verdict; returns the history entry."""
         self.server.free()  # so that nothing is answered from cache
         before = set(self.server.get("/history"))
-        self.page.locator("[data-testid='queue-button'], .queue-button-group button, button:has-text('Run')").first.click()
+        self.page.locator(
+            "[data-testid='queue-button'], .queue-button-group button, button:has-text('Run')"
+        ).first.click()
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             history = self.server.get("/history")
@@ -160,9 +171,12 @@ def page(server, artifacts, tmp_path_factory):
         _set(server, key, value)
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            str(tmp_path_factory.mktemp("profile")), executable_path=find_chromium(), headless=True, args=FLAGS,
+            str(tmp_path_factory.mktemp("profile")),
+            executable_path=find_chromium(),
+            headless=True,
+            args=FLAGS,
             viewport={"width": 1800, "height": 1000},
-        )  # fmt: skip
+        )
         # nothing outside this machine may be asked for
         context.route(lambda url: url.startswith("http") and "127.0.0.1" not in url, lambda route: route.abort())
         page = Page(context.pages[0] if context.pages else context.new_page(), server, shots)

@@ -32,27 +32,14 @@ def server(tmp_path_factory):
 def link_pose_models(base) -> None:
     """The offline pose models, fetched once into .host and shared by all test servers."""
     fetched = ROOT / ".host" / "base" / "models" / "dpidm" / "blazepose"
-    subprocess.run([sys.executable, ROOT / "tools" / "fetch_blazepose.py", fetched], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, ROOT / "tools" / "fetch_blazepose.py", fetched], check=True, stdout=subprocess.DEVNULL
+    )
     target = base / "models" / "dpidm" / "blazepose"
     shutil.copytree(fetched, target, dirs_exist_ok=True)
 
 
 @pytest.fixture
 def quickstart() -> dict:
-    """The shipped quick start in API format, by node class for easy changes (all of its classes occur once but VAEEncode)."""
+    """The shipped quick start in API format."""
     return json.loads((ROOT / "workflows" / "api" / "tryon_quickstart.json").read_text())
-
-
-def node_of(graph: dict, class_type: str) -> dict:
-    """The inputs of the first node of a class."""
-    return next(node["inputs"] for node in graph.values() if node["class_type"] == class_type)
-
-
-def number_of(graph: dict, class_type: str) -> str:
-    """The number of the first node of a class."""
-    return next(number for number, node in graph.items() if node["class_type"] == class_type)
-
-
-def message(run) -> str:
-    """What the user reads on the red node."""
-    return run.error.get("exception_message", "")

@@ -4,52 +4,11 @@ import pickle
 import shutil
 
 import pytest
-from conftest import message, node_of
 
-from tools.comfy_server import ROOT
+from tests.host.graphs import defaults, fails, message, node_of, odd_image, odd_pose, sampler_graph, swallow
+from tools.comfy_server import ROOT, ServerError
 
 TINY = ROOT / "dpidm_model" / "weights" / "dpidm-tiny.safetensors"
-
-
-def odd_image(kind: str = "grey", frames: int = 4, width: int = 96, height: int = 128) -> dict:
-    return {"class_type": "OddImage", "inputs": {"kind": kind, "frames": frames, "width": width, "height": height}}
-
-
-def odd_pose(frames: int = 4, width: int = 96, height: int = 128, nan: bool = False) -> dict:
-    return {"class_type": "OddPose", "inputs": {"frames": frames, "width": width, "height": height, "nan": nan}}
-
-
-def swallow(number: str, slot: int = 0) -> dict:
-    return {"class_type": "Swallow", "inputs": {"value": [number, slot]}}
-
-
-def defaults(server, class_type: str, **given) -> dict:
-    """A node with the host's defaults for whatever is not given."""
-    info = server.get(f"/object_info/{class_type}")[class_type]["input"]
-    inputs = {}
-    for part in ("required", "optional"):
-        for name, spec in info.get(part, {}).items():
-            options = spec[1] if len(spec) > 1 else {}
-            if name in given:
-                inputs[name] = given[name]
-            elif "default" in options:
-                inputs[name] = options["default"]
-            elif options.get("options") or isinstance(spec[0], list):
-                inputs[name] = (options.get("options") or spec[0])[0]
-    return {"class_type": class_type, "inputs": inputs}
-
-
-def fails(server, graph: dict, *words: str) -> str:
-    """Run a graph that must fail with all of `words` in its message; afterwards the server still works."""
-    run = server.run(graph, timeout=120)
-    assert run.status == "error", f"the run ended in {run.status}"
-    text = message(run)
-    for word in words:
-        assert word.lower() in text.lower(), f"{word!r} is not in: {text}"
-    assert server.alive()
-    after = server.run({"1": odd_image(), "2": swallow("1")})
-    assert after.status == "success"
-    return text
 
 
 def human_pose(server, image: dict) -> dict:
@@ -97,32 +56,14 @@ def test_pose_of_another_length(server):
 def test_mask_of_another_size_or_length(server, frames, width):
     """Paste back must not guess what a mask of other frames means; another size is scaled or refused, never a crash."""
     graph = {
-        "1": odd_image(frames=4), "2": odd_pose(frames=4),
+        "1": odd_image(frames=4),
+        "2": odd_pose(frames=4),
         "3": defaults(server, "DPIDMCropToPerson", images=["1", 0], pose=["2", 0], width=96, height=128),
         "4": odd_image(frames=frames, width=width),
-        "5": defaults(server, "DPIDMPasteBack", source=["1", 0], result=["3", 0], crop=["3", 2], mask=["4", 1]), "6": swallow("5"),
-    }  # fmt: skip
+        "5": defaults(server, "DPIDMPasteBack", source=["1", 0], result=["3", 0], crop=["3", 2], mask=["4", 1]),
+        "6": swallow("5"),
+    }
     fails(server, graph, "mask")
-
-
-def sampler_graph(server, **changes) -> dict:
-    """A small clip through encode and sampler, without video files."""
-    graph = {
-        "model": defaults(server, "DPIDMLoadModel", model_name="dpidm-tiny.safetensors"),
-        "vae": defaults(server, "DPIDMLoadVAE", vae_name="dpidm-tiny-vae.safetensors"),
-        "frames": odd_image(frames=3), "pose": odd_pose(frames=3), "garment": odd_image(frames=1), "garment_pose": odd_pose(frames=1),
-        "poses": defaults(
-            server, "DPIDMEncodePoses", model=["model", 0], human_pose=["pose", 0], garment_pose=["garment_pose", 0], width=96, height=128
-        ),
-        "agnostic": {"class_type": "VAEEncode", "inputs": {"pixels": ["frames", 0], "vae": ["vae", 0]}},
-        "garment_latent": {"class_type": "VAEEncode", "inputs": {"pixels": ["garment", 0], "vae": ["vae", 0]}},
-        "sampler": defaults(
-            server, "DPIDMVideoSampler", model=["model", 0], poses=["poses", 0], garment_latent=["garment_latent", 0],
-            agnostic_latents=["agnostic", 0], mask=["frames", 1], steps=2,
-        ),
-        "out": swallow("sampler"),
-    }  # fmt: skip
-    return {**graph, **changes}
 
 
 def test_the_small_graph_itself_runs(server):
@@ -155,7 +96,9 @@ def test_mask_of_another_length_in_the_sampler(server):
 
 def test_wrong_vae(server):
     """Latents of a 4-channel VAE given to the 16-channel model."""
-    graph = sampler_graph(server, four={"class_type": "EmptyLatentImage", "inputs": {"width": 96, "height": 128, "batch_size": 3}})
+    graph = sampler_graph(
+        server, four={"class_type": "EmptyLatentImage", "inputs": {"width": 96, "height": 128, "batch_size": 3}}
+    )
     graph["sampler"]["inputs"]["agnostic_latents"] = ["four", 0]
     fails(server, graph, "4 channels", "16")
 
@@ -164,7 +107,11 @@ def test_a_model_file_as_vae(server):
     target = server.base / "models" / "vae" / "not-a-vae.safetensors"
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(TINY, target)
-    fails(server, {"1": {"class_type": "DPIDMLoadVAE", "inputs": {"vae_name": target.name}}, "2": swallow("1")}, "not a VAE")
+    fails(
+        server,
+        {"1": {"class_type": "DPIDMLoadVAE", "inputs": {"vae_name": target.name}}, "2": swallow("1")},
+        "not a VAE",
+    )
 
 
 def load_model(name: str) -> dict:
@@ -189,9 +136,7 @@ def test_missing_weight_file(server, model_folder):
     shutil.copyfile(TINY, target)
     server.get("/object_info/DPIDMLoadModel")
     target.unlink()
-    from tools.comfy_server import ServerError
-
-    with pytest.raises(ServerError, match="gone.safetensors"):
+    with pytest.raises(ServerError, match=r"gone\.safetensors"):
         server.run(load_model("gone.safetensors"))
     assert server.alive()
 

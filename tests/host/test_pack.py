@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from tests.host.graphs import sampler_graph
 from tools.comfy_server import PYTHON, ROOT
 
 HEAVY = ("diffusers", "cv2", "onnxruntime", "ai_edge_litert", "controlnet_aux", "scipy.signal")
@@ -15,7 +16,9 @@ def test_loads_without_a_warning(server):
     log = server.log()
     assert "IMPORT FAILED" not in log
     assert re.search(r"seconds: .*ComfyUI-DPIDM\.v1", log), "the host does not list the pack"
-    ours = [line for line in log.splitlines() if "dpidm" in line.lower() and re.search(r"warn|error|traceback", line, re.I)]
+    ours = [
+        line for line in log.splitlines() if "dpidm" in line.lower() and re.search(r"warn|error|traceback", line, re.I)
+    ]
     assert not ours, ours
 
 
@@ -37,7 +40,10 @@ def test_every_node_is_complete(server):
 def test_the_hosts_own_modules_stay_its_own(server):
     assert "KSampler" in server.get("/object_info")
     run = server.run(
-        {"1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}}, "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}}
+        {
+            "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}},
+            "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+        }
     )
     assert run.status == "success"
 
@@ -60,7 +66,9 @@ def test_workflows_are_what_the_description_says(server, tmp_path):
 
     for path in write(server.get("/object_info"), tmp_path):
         shipped = ROOT / "workflows" / path.relative_to(tmp_path)
-        assert json.loads(path.read_text()) == json.loads(shipped.read_text()), f"{shipped.name}: run tools/build_workflows.py"
+        assert json.loads(path.read_text()) == json.loads(shipped.read_text()), (
+            f"{shipped.name}: run tools/build_workflows.py"
+        )
 
 
 def test_start_imports_nothing_heavy():
@@ -80,7 +88,10 @@ def test_requirements_leave_the_host_as_it_was():
     assert not changed
     assert {"torch", "numpy", "transformers"} <= set(before)
     again = subprocess.run(
-        [PYTHON, "-m", "pip", "install", "--dry-run", "-r", ROOT / "requirements.txt"], capture_output=True, text=True, check=True
+        [PYTHON, "-m", "pip", "install", "--dry-run", "-r", ROOT / "requirements.txt"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "Would install" not in again.stdout
     code = "import cv2, torch, transformers, diffusers; print(cv2.__version__)"
@@ -90,8 +101,6 @@ def test_requirements_leave_the_host_as_it_was():
 @pytest.mark.parametrize("interrupt_after", [3])
 def test_interrupt_while_sampling(server, quickstart, interrupt_after):
     """Cancel stops within one denoiser call, and the next run works."""
-    from test_bad_input import sampler_graph
-
     graph = sampler_graph(server)
     graph["sampler"]["inputs"]["steps"] = 40
     seen = []

@@ -7,7 +7,7 @@ class OddImage:
     """IMAGE of a kind: grey, nan, empty, alpha, noise."""
 
     @classmethod
-    def INPUT_TYPES(cls):  # noqa: N802 (the host's name)
+    def INPUT_TYPES(cls):
         return {
             "required": {
                 "kind": (["grey", "nan", "empty", "alpha", "noise"],),
@@ -36,7 +36,7 @@ class OddPose:
     """POSE_KEYPOINT of a standing person in the middle of every frame; nan: one joint is not a number."""
 
     @classmethod
-    def INPUT_TYPES(cls):  # noqa: N802
+    def INPUT_TYPES(cls):
         return {
             "required": {
                 "frames": ("INT", {"default": 1}),
@@ -52,16 +52,36 @@ class OddPose:
 
     # x, y of the 18 body joints in a picture of side 1
     STANDING = (
-        (0.5, 0.15), (0.5, 0.25), (0.4, 0.25), (0.35, 0.4), (0.33, 0.52), (0.6, 0.25), (0.65, 0.4), (0.67, 0.52),
-        (0.44, 0.55), (0.44, 0.73), (0.44, 0.9), (0.56, 0.55), (0.56, 0.73), (0.56, 0.9), (0.48, 0.13), (0.52, 0.13),
-        (0.46, 0.14), (0.54, 0.14),
-    )  # fmt: skip
+        (0.5, 0.15),
+        (0.5, 0.25),
+        (0.4, 0.25),
+        (0.35, 0.4),
+        (0.33, 0.52),
+        (0.6, 0.25),
+        (0.65, 0.4),
+        (0.67, 0.52),
+        (0.44, 0.55),
+        (0.44, 0.73),
+        (0.44, 0.9),
+        (0.56, 0.55),
+        (0.56, 0.73),
+        (0.56, 0.9),
+        (0.48, 0.13),
+        (0.52, 0.13),
+        (0.46, 0.14),
+        (0.54, 0.14),
+    )
 
     def make(self, frames, width, height, nan):
         flat = [v for x, y in self.STANDING for v in (x * width, y * height, 1.0)]
         if nan:
             flat[9] = float("nan")
-        person = {"pose_keypoints_2d": flat, "face_keypoints_2d": None, "hand_left_keypoints_2d": None, "hand_right_keypoints_2d": None}
+        person = {
+            "pose_keypoints_2d": flat,
+            "face_keypoints_2d": None,
+            "hand_left_keypoints_2d": None,
+            "hand_right_keypoints_2d": None,
+        }
         return ([{"people": [person], "canvas_width": width, "canvas_height": height} for _ in range(frames)],)
 
 
@@ -69,11 +89,11 @@ class Swallow:
     """An output node for anything, so that its input runs."""
 
     @classmethod
-    def INPUT_TYPES(cls):  # noqa: N802
+    def INPUT_TYPES(cls):
         return {"required": {"value": ("*",)}}
 
     @classmethod
-    def VALIDATE_INPUTS(cls, input_types):  # noqa: N802 (lets any type in)
+    def VALIDATE_INPUTS(cls, input_types):
         return True
 
     RETURN_TYPES = ()

@@ -6,18 +6,30 @@ from tools.workflow_format import Link, Node, api_format, page_format
 
 OBJECT_INFO = {
     "Load": {
-        "input": {"required": {"file": [["a.mp4", "b.mp4"], {"video_upload": True}], "seed": ["INT", {"default": 3, "control_after_generate": True}]}},
-        "output": ["IMAGE", "INT"], "output_name": ["images", "count"], "display_name": "Load",
+        "input": {
+            "required": {
+                "file": [["a.mp4", "b.mp4"], {"video_upload": True}],
+                "seed": ["INT", {"default": 3, "control_after_generate": True}],
+            }
+        },
+        "output": ["IMAGE", "INT"],
+        "output_name": ["images", "count"],
+        "display_name": "Load",
     },
     "Show": {
         "input": {"required": {"images": ["IMAGE"], "count": ["INT", {"default": 1}]}, "optional": {"mask": ["MASK"]}},
-        "output": [], "output_name": [], "display_name": "Show",
+        "output": [],
+        "output_name": [],
+        "display_name": "Show",
     },
-}  # fmt: skip
+}
 
 
 def _nodes(**show):
-    return {"load": Node("Load", (0, 0)), "show": Node("Show", (9, 0), inputs={"images": Link("load", "images"), **show})}
+    return {
+        "load": Node("Load", (0, 0)),
+        "show": Node("Show", (9, 0), inputs={"images": Link("load", "images"), **show}),
+    }
 
 
 def test_api_format_links_and_defaults():
