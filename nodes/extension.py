@@ -18,6 +18,7 @@ class DPIDMExtension(host.ComfyExtension):
 
     async def get_node_list(self) -> list[type[host.io.ComfyNode]]:
         host.register_folders()
+        host.offer_samples()
         pack = __package__.rpartition(".")[0]
         modules = (importlib.import_module(f".{name}", pack) for name in MODULES)
         return [node for module in modules for node in module.NODES]

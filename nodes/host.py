@@ -4,6 +4,8 @@ Written for the public V3 API of ComfyUI 0.3.75 and later. Imported by node modu
 """
 
 import contextlib
+import logging
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,9 +15,12 @@ from einops import rearrange
 
 __all__ = ["ComfyExtension", "io", "ui"]
 
+log = logging.getLogger(__name__)
+
 PACK = Path(__file__).resolve().parents[1]
 SHIPPED_WEIGHTS = PACK / "dpidm_model" / "weights"
 MODEL_FOLDER = "dpidm"
+SAMPLES = {"sample/person.mp4": "dpidm_sample_person.mp4", "sample/garment.jpg": "dpidm_sample_garment.jpg"}
 
 
 # ---------------------------------------------------------------------------------------------- folders
@@ -30,6 +35,18 @@ def register_folders() -> None:
     paths, extensions = folder_paths.folder_names_and_paths[MODEL_FOLDER]
     folder_paths.folder_names_and_paths[MODEL_FOLDER] = (paths, set(extensions) | {".safetensors"})
     folder_paths.add_model_folder_path("vae", str(SHIPPED_WEIGHTS / "vae"))  # so the core Load VAE offers ours
+
+
+def offer_samples() -> None:
+    """Put the sample clip and garment into the host's input folder where absent, so that the quick start runs as it is."""
+    for sample, name in SAMPLES.items():
+        target = input_folder() / name
+        try:
+            if not target.exists() and (PACK / sample).is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(PACK / sample, target)
+        except OSError as error:  # a read-only input folder must not keep the nodes from loading
+            log.info("the sample %s could not be copied to %s: %s", sample, target, error)
 
 
 def model_files(folder: str = MODEL_FOLDER) -> list[str]:
