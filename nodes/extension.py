@@ -8,6 +8,7 @@ from . import host
 MODULES = [
     "nodes.loaders",
     "nodes.conditions",
+    "nodes.sampler",
     "nodes.contact_sheet",
     "pose_nodes.garment",
 ]

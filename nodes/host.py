@@ -38,7 +38,7 @@ def register_folders() -> None:
 
 
 def offer_samples() -> None:
-    """Put the sample clip and garment into the host's input folder where absent, so that the quick start runs as it is."""
+    """Put the sample clip and garment into the host's input folder where absent: the quick start names them."""
     for sample, name in SAMPLES.items():
         target = input_folder() / name
         try:

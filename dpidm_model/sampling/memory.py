@@ -42,7 +42,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 class Predictor:
     """Calls the network for windows, as many at once as fit; on out-of-memory goes on with less.
 
-    batch: windows per call.  First falls back to one window per call, then to one half of the guidance at a time;
+    batch: windows per call.  sequential: one half of the guidance per call.
+    First falls back to one window per call, then to one half of the guidance at a time;
     both change nothing but speed. check: called before every network call; may raise to stop the run.
     need: what the error says when nothing helps, for example "a window needs about 5.1 GiB".
     """
@@ -55,9 +56,10 @@ class Predictor:
         check: Callable[[], None] = lambda: None,
         release: Callable[[], None] = lambda: None,
         need: str = "",
+        sequential: bool = False,
     ):
         self.denoise, self.guidance = denoise, guidance
-        self.batch, self.sequential = batch, False
+        self.batch, self.sequential = batch, sequential
         self.check, self.release, self.need = check, release, need
 
     def __call__(self, x: list[Tensor], t: Tensor, windows: list[list[int]], half: str) -> list[Tensor]:

@@ -97,6 +97,13 @@ class StateFile:
         self.path.unlink(missing_ok=True)
 
 
+def remove_old(folder: str | Path, days: float = 14) -> None:
+    """Remove the states of runs that nobody went on with."""
+    for path in Path(folder).glob("dpidm_resume_*.safetensors"):
+        if path.stat().st_mtime < time.time() - days * 86400:
+            path.unlink(missing_ok=True)
+
+
 def _alone(tensor: Tensor) -> Tensor:
     """The tensor on the CPU with a storage of its own, as safetensors demands."""
     shares = tensor.untyped_storage().nbytes() != tensor.numel() * tensor.element_size()

@@ -1,0 +1,96 @@
+"""What the sampling nodes share: the host's types to the library's, and where the network runs."""
+
+import logging
+
+from ..dpidm_model.sampling.estimate import describe, fit_memory
+from ..dpidm_model.sampling.guidance import Guidance
+from ..dpidm_model.sampling.resume import StateFile, fingerprint, remove_old, weights_fingerprint
+from ..dpidm_model.sampling.sampler import SamplerConfig
+from ..dpidm_model.sampling.tryon import Place, TryOnInputs
+from ..dpidm_model.sampling.windows import WindowConfig
+from . import host
+from .types import EncodedPoses, LoadedModel
+
+log = logging.getLogger(__name__)
+
+BATCH = {"cpu": 1}  # windows at once beyond which nothing is gained; other devices: 4
+
+
+def sampler_config(
+    steps, cfg, seed, sampler, context_length, context_overlap, context_schedule, fuse_method, fuse_at,
+    denoise=1.0, cfg_start=0.0, cfg_end=1.0,
+) -> SamplerConfig:  # fmt: skip
+    """The node's widgets as a checked config; with one window's worth of frames the overlap does not matter."""
+    return SamplerConfig(
+        steps=steps,
+        seed=seed,
+        sampler=sampler,
+        denoise=denoise,
+        windows=WindowConfig(length=context_length, overlap=context_overlap, schedule=context_schedule),
+        fuse_method=fuse_method,
+        fuse_at=fuse_at,
+        guidance=Guidance(cfg=cfg, start=cfg_start, end=cfg_end),
+    )
+
+
+def tryon_inputs(
+    poses: EncodedPoses,
+    garment_latent: dict,
+    agnostic_latents: dict,
+    mask,
+    clip_vision_output=None,
+    source_latents=None,
+) -> TryOnInputs:
+    """The node's inputs as the library's."""
+    return TryOnInputs(
+        agnostic_FCHW=agnostic_latents["samples"],
+        mask_FYX=mask if mask.ndim == 3 else mask.reshape(-1, *mask.shape[-2:]),
+        garment_1CHW=garment_latent["samples"],
+        pose=poses.human,
+        pose_frames=poses.frames,
+        pose_size=poses.size,
+        garment_image_B3YX=poses.garment_image_B3HW,
+        clip_1E=None if clip_vision_output is None else clip_vision_output["image_embeds"],
+        source_FCHW=None if source_latents is None else source_latents["samples"],
+    )
+
+
+def open_place(model: LoadedModel, inputs: TryOnInputs, config: SamplerConfig) -> Place:
+    """Make room, load the network, and decide how much of a window is run at once. Raises OutOfMemoryError."""
+    frames, _, height, width = inputs.agnostic_FCHW.shape
+    frames = min(frames, config.windows.length)
+    device = host.compute_device()
+    shape = (model.info.config, frames, height, width, config.guidance.cfg, model.dtype)
+    _, _, wanted = fit_memory(*shape, free=2**62, most=1)
+    host.load(model.patcher, wanted)
+    batch, sequential, need = fit_memory(*shape, free=host.free_memory(), most=BATCH.get(device.type, 4))
+    log.info("DPIDM Video Sampler: %s; %d at once", describe(frames, need // batch), batch)
+    return Place(
+        device=device,
+        dtype=model.dtype,
+        attention=host.attention(),
+        batch=batch,
+        sequential=sequential,
+        need=describe(frames, need // batch),
+    )
+
+
+def open_store(model: LoadedModel, inputs: TryOnInputs, config: SamplerConfig) -> StateFile:
+    """The state file of a run with these inputs; in the host's user folder, because temp is emptied at its start."""
+    folder = host.user_folder() / "dpidm_unfinished"
+    remove_old(folder)
+    poses = [] if inputs.pose is None else [inputs.pose.levels_BFLP[-1:], inputs.pose.input_BFCHW]
+    key = fingerprint(
+        config,
+        model.info.schedule,
+        model.dtype,
+        weights_fingerprint(model.network),
+        inputs.agnostic_FCHW,
+        inputs.mask_FYX,
+        inputs.garment_1CHW,
+        inputs.garment_image_B3YX,
+        inputs.clip_1E,
+        inputs.source_FCHW,
+        *poses,
+    )
+    return StateFile(folder, key)
