@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from ..config import DPIDMConfig, ScheduleConfig
 from ..errors import CheckpointError, InputError, MissingFileError
 from ..files import atomic_path
 from ..network.model import DPIDM
+from .sources import is_pickle, open_safetensors
 
 FORMAT = "dpidm/1"
 SHOWN_KEYS = 8  # names shown per kind of mismatch in an error
@@ -135,24 +135,12 @@ def open_weights(path: str | os.PathLike):
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"no model file at {path}; check the path, or convert one: python convert.py --help")
-    if path.suffix in (".ckpt", ".pth", ".pt", ".bin") or _is_pickle(path):
+    if is_pickle(path):
         raise CheckpointError(
             f"{path} is a pickle, which can run code when it is loaded; only .safetensors files are loaded here. "
             "Convert it first: python convert.py --help"
         )
-    try:
-        return safe_open(path, framework="pt", device="cpu")
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{path} ({path.stat().st_size} bytes) is truncated or no safetensors file ({error}); "
-            "download or convert it again"
-        ) from error
-
-
-def _is_pickle(path: Path) -> bool:
-    with path.open("rb") as file:
-        start = file.read(4)
-    return start[:2] == b"PK" or start[:1] == b"\x80"
+    return open_safetensors(path)
 
 
 def check_keys(source: str, model: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -183,7 +171,7 @@ def shorten(keys: Iterable[str]) -> str:
 
 def check_finite(source: str, name: str, x: Tensor) -> None:
     """Raise CheckpointError when a weight holds NaN or infinite numbers."""
-    if not torch.isfinite(x).all():
+    if not x.is_meta and not torch.isfinite(x).all():
         raise CheckpointError(
             f"{source}: weight {name} holds NaN or infinite numbers (as {x.dtype}); the file is damaged or its "
             "training diverged: use another file, or fp32/bf16 if the numbers are too large for fp16"

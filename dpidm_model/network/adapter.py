@@ -17,6 +17,10 @@ class PoseAdapter(nn.Module):
         super().__init__()
         self.down = nn.Linear(pose_channels, bottleneck)
         self.up = nn.Linear(bottleneck, channels)
+        self.start(init)
+
+    def start(self, init: str) -> None:
+        """Set the up-projection to zero, or leave it as it is ("random")."""
         if init == "zero":
             nn.init.zeros_(self.up.weight)
             nn.init.zeros_(self.up.bias)

@@ -56,6 +56,10 @@ class PATA(nn.Module):
         self.proj_in = nn.Linear(channels, channels)
         self.block = TemporalBlock(channels, heads)
         self.proj_out = nn.Linear(channels, channels)
+        self.start()
+
+    def start(self) -> None:
+        """Zero the output projection."""
         nn.init.zeros_(self.proj_out.weight)
         nn.init.zeros_(self.proj_out.bias)
 

@@ -41,15 +41,19 @@ class TSA(nn.Module):
         self.lags, self.patch = lags, patch
         self.norm = nn.LayerNorm(channels)
         self.attn = SelfAttention(channels, heads)
+        self._zero_output()
+
+    def _zero_output(self) -> None:
         for parameter in self.attn.to_out.parameters():
             nn.init.zeros_(parameter)
 
     @torch.no_grad()
     def start_from(self, norm: nn.Module, attn: nn.Module) -> None:
-        """Copy norm, queries, keys and values of the block's self-attention; the output projection stays zero."""
+        """Copy norm, queries, keys and values of the block's self-attention; the output projection is zero."""
         self.norm.load_state_dict(norm.state_dict())
         for name in ("to_q", "to_k", "to_v"):
             getattr(self.attn, name).load_state_dict(getattr(attn, name).state_dict())
+        self._zero_output()
 
     def forward(self, x_NLC: Tensor, call: Call, size: tuple[int, int]) -> Tensor:
         """The layer's output (N, L, C), without the residual.  size: rows and columns of the L tokens."""
