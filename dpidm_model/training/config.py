@@ -70,7 +70,10 @@ class DataSection:
 
     height, width: pixels, multiples of 64 for sd15 (multiples of 8 x the network's down-sampling in general).
     flip: share of mirrored clips (paper: 0.5).  keypoint_drop: chance that a joint is not drawn (paper: 0.05).
-    vae: "tiny" or a VAE file/folder.  encode_batch: frames the VAE takes at once.  workers: loader processes.
+    vae: "tiny", a .safetensors file in TAESD's layout or a diffusers AutoencoderKL folder.  encode_batch: frames the
+    VAE takes at once.  clip_vision: folder of a transformers CLIP vision model with projection, whose garment embedding
+    feeds cross-attention; null = zeros.  cached: keep clips and latents in memory (data sets of a few clips).
+    workers: loader processes.
     unreadable: how many samples in a row may be broken before the run stops.
     """
 
@@ -82,6 +85,8 @@ class DataSection:
     keypoint_drop: float = 0.05
     vae: str = "tiny"
     encode_batch: int = 16
+    clip_vision: str | None = None
+    cached: bool = False
     workers: int = 0
     unreadable: int = 8
 

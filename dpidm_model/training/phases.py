@@ -58,6 +58,11 @@ class Trainable:
             parameter.requires_grad_(name in image or name in video)
         return cls(image, video)
 
+    def bound_to(self, model: DPIDM) -> "Trainable":
+        """The same choice over the model's present parameter objects."""
+        now = dict(model.named_parameters())
+        return Trainable({n: now[n] for n in self.image}, {n: now[n] for n in self.video})
+
     def parameters(self) -> list[nn.Parameter]:
         """All that learn at some time, each once, in a fixed order."""
         return list((self.image | self.video).values())

@@ -143,3 +143,49 @@ def made():
         mask=write_mask_picture, video=write_video, openpose=write_openpose, track=track, landmarks=landmarks,
         prepare=prepare, size=(W, H),
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def small_vae(tmp_path_factory):
+    """A small untrained VAE file with 4 latent channels."""
+    from dpidm_model.vae import build_vae, save_vae
+
+    path = tmp_path_factory.mktemp("vae") / "vae.safetensors"
+    save_vae(path, build_vae(4, seed=1), {"name": "test"})
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory):
+    """Two clips of 6 frames in the plain folder layout."""
+    return make_folder(tmp_path_factory.mktemp("data"), n=2, frames=6)
+
+
+NETWORK = {
+    "latent_channels": 4, "block_out_channels": [16, 32], "attention_levels": [True, True], "heads": [2, 2],
+    "norm_groups": 8, "cross_attention_dim": 16, "pose_channels": 16, "adapter_bottleneck": 8, "temporal_heads": 2,
+    "temporal_norm_groups": 8,
+}  # fmt: skip
+
+
+@pytest.fixture
+def make_config(small_vae, small_data):
+    """make_config(output, "optim.lr=1", ...) -> TrainConfig of a run that takes a fraction of a second a step."""
+    from dpidm_model.training.config import TrainConfig
+    from dpidm_model.training.typed import override
+
+    def make(output, *changes):
+        plain = {
+            "output": str(output),
+            "model": {"preset": "tiny", "config": dict(NETWORK)},
+            "data": {
+                "sources": [{"kind": "folder", "root": str(small_data)}],
+                "height": 64, "width": 48, "vae": str(small_vae), "keypoint_drop": 0.05,
+            },
+            "phases": {"video_clips": 2, "video_frames": 3, "image_clips": 2},
+            "optim": {"lr": 1e-3, "ema": 0.9},
+            "run": {"steps": 4, "checkpoint_minutes": 60, "trackers": [], "log_every": 1},
+        }  # fmt: skip
+        return TrainConfig.from_dict(override(plain, list(changes)))
+
+    return make

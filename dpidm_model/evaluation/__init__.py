@@ -1,0 +1,1 @@
+"""Measuring: pictures, videos, stages; evaluate.py runs these."""

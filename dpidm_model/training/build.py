@@ -1,0 +1,126 @@
+"""From a configuration to the parts of a run: network, VAE, data."""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .. import config as network_config
+from ..checkpoint.file import ModelInfo, build_model, load_model
+from ..config import DPIDMConfig
+from ..errors import InputError, MissingFileError
+from ..network.model import DPIDM
+from .config import DataSection, ModelSection, Source
+from .data.base import ClipSet
+from .data.files import FileClips
+from .data.layouts import list_entries
+
+TINY_VAE = Path(__file__).parents[1] / "weights" / "dpidm-tiny-vae.safetensors"
+
+
+def network(section: ModelSection, seed: int) -> tuple[DPIDM, ModelInfo]:
+    """The network to train, in float32, and what it is. Its info is that of the start: not trained."""
+    if section.init:
+        model, info = load_model(section.init, dtype=torch.float32)
+        if section.config or section.schedule:
+            raise InputError("model.config and model.schedule do not go with model.init: the file's own are used")
+        return model, info
+    if section.preset not in network_config.PRESETS:
+        raise InputError(f"model.preset {section.preset!r} is not one of {', '.join(network_config.PRESETS)}")
+    config, schedule = network_config.PRESETS[section.preset]
+    config, schedule = _changed(config, section.config, "config"), _changed(schedule, section.schedule, "schedule")
+    info = ModelInfo(name=section.name, trained=False, config=config, schedule=schedule, licence=section.licence)
+    return build_model(config, seed), info
+
+
+def _changed(base, changes: dict, name: str):
+    known = [f.name for f in fields(base)]
+    unknown = sorted(set(changes) - set(known))
+    if unknown:
+        raise InputError(f"unknown field model.{name}.{unknown[0]}; known fields: {', '.join(known)}")
+    return replace(base, **{k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()})
+
+
+def trained_info(start: ModelInfo, section: ModelSection, data: DataSection, step: int) -> ModelInfo:
+    """The info of the exported model after `step` steps."""
+    sources = ", ".join(s.kind for s in data.sources)
+    lines = [start.origin] if start.origin else []
+    lines.append(f"trained {step} steps on {sources} at {data.width}x{data.height}")
+    extra = {**dict(start.extra), "step": str(step), "width": str(data.width), "height": str(data.height)}
+    return replace(
+        start, name=section.name, trained=True, origin="\n".join(lines), licence=section.licence, extra=extra
+    )
+
+
+def vae(name: str, config: DPIDMConfig, device: torch.device | str) -> tuple[Callable, Callable]:
+    """(encode, decode) of the frozen VAE: images (N, 3, H, W) in 0..1 <-> unscaled latents.
+
+    name: "tiny", a .safetensors file in TAESD's layout, or a folder with a diffusers AutoencoderKL.
+    """
+    path = TINY_VAE if name == "tiny" else Path(name)
+    if not path.exists():
+        raise MissingFileError(f"no VAE at {path}; data.vae is 'tiny', a TAESD .safetensors or a diffusers VAE folder")
+    if path.is_dir():
+        return _autoencoder_kl(path, device)
+    from .. import vae as small
+
+    module, _ = small.load_vae(path)
+    if module.config["latent_channels"] != config.latent_channels:
+        raise InputError(
+            f"VAE {path.name} has {module.config['latent_channels']} latent channels, the network takes "
+            f"{config.latent_channels}; set data.vae to the one the network was made for"
+        )
+    module = module.to(device)
+    return (lambda images: small.encode(module, images)), (lambda latents: small.decode(module, latents))
+
+
+def _autoencoder_kl(path: Path, device: torch.device | str) -> tuple[Callable, Callable]:
+    from diffusers import AutoencoderKL
+
+    module = AutoencoderKL.from_pretrained(path, local_files_only=True).to(device).eval().requires_grad_(False)
+
+    def encode(images: Tensor) -> Tensor:
+        return module.encode(images * 2 - 1).latent_dist.mode()
+
+    def decode(latents: Tensor) -> Tensor:
+        return (module.decode(latents).sample / 2 + 0.5).clamp(0, 1)
+
+    return encode, decode
+
+
+def clip_embedding(folder: str, device: torch.device | str) -> Callable[[Tensor], Tensor]:
+    """Garment pictures (B, 3, H, W) in 0..1 -> image_embeds (B, E) of a CLIP vision model with projection."""
+    from torch.nn.functional import interpolate
+    from transformers import CLIPVisionModelWithProjection
+
+    if not Path(folder).is_dir():
+        raise MissingFileError(f"no CLIP vision model folder at {folder}; data.clip_vision is a transformers folder")
+    module = CLIPVisionModelWithProjection.from_pretrained(folder, local_files_only=True)
+    module = module.to(device).eval().requires_grad_(False)
+    mean = torch.tensor([0.48145466, 0.4578275, 0.40821073], device=device).view(1, 3, 1, 1)
+    std = torch.tensor([0.26862954, 0.26130258, 0.27577711], device=device).view(1, 3, 1, 1)
+    side = module.config.image_size
+
+    def embed(images_B3HW: Tensor) -> Tensor:
+        h, w = images_B3HW.shape[-2:]
+        scale = side / min(h, w)
+        size = (max(side, round(h * scale)), max(side, round(w * scale)))
+        x = interpolate(images_B3HW, size=size, mode="bicubic", antialias=True).clamp(0, 1)
+        top, left = (size[0] - side) // 2, (size[1] - side) // 2
+        return module((x[..., top : top + side, left : left + side] - mean) / std).image_embeds
+
+    return embed
+
+
+def clip_set(source: Source, data: DataSection) -> ClipSet:
+    """The clips of one source."""
+    size = (data.width, data.height)
+    if source.kind == "synthetic":
+        from .data.synthetic import SyntheticClips
+
+        return SyntheticClips(split=source.split, clips=source.clips, size=size)
+    assert source.root is not None
+    entries = list_entries(source.kind, source.root, source.split, source.prepared, source.categories)
+    return FileClips(source.kind, entries[: source.clips or None], size)
