@@ -1,0 +1,41 @@
+"""Settings of a garment landmark training run."""
+
+from dataclasses import dataclass
+
+from ...errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class GarmentTrainConfig:
+    """out: run folder.  steps, batch: optimiser steps and pictures a step.  lr: peak, after `warmup` steps, then cosine.
+
+    ema: decay of the averaged weights that are shipped.  seed: of weights and pictures.  workers: rendering processes.
+    save_every, validate_every: steps.  validation: number of generated validation pictures.  threads: of torch.
+    coco, deepfashion2: labelled photos to mix in (see importers.py).  share: of labelled photos in a batch, if any.
+    start: weights to begin from, for fine-tuning.
+    """
+
+    out: str = "runs/garment_pose"
+    steps: int = 4000
+    batch: int = 48
+    lr: float = 1.5e-3
+    warmup: int = 150
+    weight_decay: float = 0.02
+    ema: float = 0.998
+    seed: int = 0
+    workers: int = 1
+    threads: int = 1
+    save_every: int = 200
+    validate_every: int = 500
+    validation: int = 240
+    coco: tuple[str, ...] = ()
+    deepfashion2: tuple[str, ...] = ()
+    share: float = 0.5
+    start: str = ""
+
+    def __post_init__(self):
+        for name in ("steps", "batch", "save_every", "validate_every", "validation", "threads"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name)} must be at least 1")
+        if not 0 <= self.ema < 1 or not 0 <= self.share <= 1 or self.lr <= 0 or self.workers < 0:
+            raise InputError("expected 0 <= ema < 1, 0 <= share <= 1, lr > 0 and workers >= 0")

@@ -1,0 +1,146 @@
+"""Training pictures with targets: rendered on the fly, or read from labelled photos, then shaken.
+
+K the 13 garment slots, H W input rows/columns, h w heat map rows/columns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from torch.utils.data import Dataset
+
+from ...garment.decode import SWAP, fit_frame, warp_in
+from ...garment.network import INPUT_SIZE, MAP_STRIDE
+from ...garment.renderer import render_garment, render_negative
+from ...handovers import CATEGORIES, SLEEVES, GarmentLandmarks
+
+# Seeds are disjoint: training pictures start at 0, validation's at VALIDATION_SEED.
+VALIDATION_SEED = 2_000_000_000
+NEGATIVE_SHARE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """One picture with labels. mask_HW: uint8 or None where unknown.  single: exactly one free-lying garment."""
+
+    image_HW3: np.ndarray
+    landmarks: GarmentLandmarks
+    mask_HW: np.ndarray | None
+    single: bool
+
+
+def generate(seed: int) -> Labelled:
+    """One rendered picture, in one of the usual shapes, about the size of the network's input."""
+    rng = np.random.default_rng((seed, 7))
+    size = [(160, 192), (144, 192), (176, 176), (128, 192)][rng.integers(4)]
+    if rng.random() < NEGATIVE_SHARE:
+        r = render_negative(seed, size)
+    else:
+        r = render_garment(seed, size)
+    return Labelled(image_HW3=r.image_HW3, landmarks=r.landmarks, mask_HW=r.mask_HW, single=r.kind != "none")
+
+
+def _random_frame(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """The whole picture or a zoom on it, turned, mirrored half of the time."""
+    frame = fit_frame((0, 0, size[0], size[1]))
+    turn = rng.uniform(-0.42, 0.42) if rng.random() < 0.15 else rng.normal(0, 0.02)
+    scale = rng.uniform(0.5, 1.0) if rng.random() < 0.2 else rng.uniform(0.9, 1.06)
+    c, s = np.cos(turn) * scale, np.sin(turn) * scale
+    cx, cy = INPUT_SIZE[0] / 2, INPUT_SIZE[1] / 2
+    shift = rng.uniform(-0.5, 0.5, 2) * max(0.0, 1 - scale) * np.array(INPUT_SIZE)
+    flip = -1.0 if rng.random() < 0.5 else 1.0
+    shake = (
+        np.array([[flip * c, -s, 0], [flip * s, c, 0], [0, 0, 1]])
+        if flip > 0
+        else np.array([[-c, -s, 0], [-s, c, 0], [0, 0, 1]])
+    )
+    shake[:2, 2] = np.array([cx, cy]) + shift - shake[:2, :2] @ np.array([cx, cy])
+    return (shake @ np.vstack([frame, [0, 0, 1]]))[:2]
+
+
+def _shake_colours(rng: np.random.Generator, image_HW3: np.ndarray) -> np.ndarray:
+    """Sometimes grey, inverted, turned in hue, or with another gamma."""
+    r = rng.random()
+    if r < 0.04:
+        return 255 - image_HW3
+    if r < 0.09:
+        return np.repeat(image_HW3.mean(2, keepdims=True).astype(np.uint8), 3, 2)
+    if r < 0.2:
+        table = (255 * (np.arange(256) / 255) ** rng.uniform(0.6, 1.6)).astype(np.uint8)
+        return cv2.LUT(image_HW3, table)
+    if r < 0.25:
+        return np.ascontiguousarray(image_HW3[..., rng.permutation(3)])
+    return image_HW3
+
+
+def heat_targets(points_K2: np.ndarray, sigma: float = 1.0) -> np.ndarray:
+    """Gaussians of unit sum, (K, h, w) float32; points in input pixels, sigma in map cells."""
+    w, h = INPUT_SIZE[0] // MAP_STRIDE, INPUT_SIZE[1] // MAP_STRIDE
+    cells_K2 = np.clip((points_K2 + 0.5) / MAP_STRIDE - 0.5, 0, [w - 1, h - 1])
+    gx = np.exp(-((np.arange(w)[None] - cells_K2[:, :1]) ** 2) / (2 * sigma**2))
+    gy = np.exp(-((np.arange(h)[None] - cells_K2[:, 1:]) ** 2) / (2 * sigma**2))
+    heat = gy[:, :, None] * gx[:, None]
+    return (heat / (heat.sum((1, 2), keepdims=True) + 1e-9)).astype(np.float32)
+
+
+def to_sample(item: Labelled, rng: np.random.Generator | None) -> dict[str, np.ndarray]:
+    """Network input (uint8 H W 3) and targets; rng None: no shaking, the whole picture."""
+    size = item.landmarks.canvas
+    frame = fit_frame((0, 0, size[0], size[1])) if rng is None else _random_frame(rng, size)
+    image = warp_in(item.image_HW3, frame)
+    points = item.landmarks.points_K3[:, :2] @ frame[:, :2].T + frame[:, 2]
+    visibility = item.landmarks.visibility_K.astype(np.int64)
+    if frame[0, 0] * frame[1, 1] < frame[0, 1] * frame[1, 0]:  # mirrored: left and right change names
+        points, visibility = points[list(SWAP)], visibility[list(SWAP)]
+    outside = ((points < 0) | (points > np.array(INPUT_SIZE) - 1)).any(1)
+    visibility = np.where(outside & (visibility > 0), 1, visibility)
+    map_size = (INPUT_SIZE[0] // MAP_STRIDE, INPUT_SIZE[1] // MAP_STRIDE)
+    mask = np.full(map_size[::-1], -1, np.float32)
+    if item.mask_HW is not None:
+        full = cv2.warpAffine(item.mask_HW, frame, INPUT_SIZE, flags=cv2.INTER_LINEAR)
+        mask = cv2.resize(full, map_size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return {
+        "image": image if rng is None else _shake_colours(rng, image),
+        "points": points.astype(np.float32),
+        "visibility": visibility,
+        "heat": heat_targets(points),
+        "mask": mask,
+        "category": np.int64(CATEGORIES.index(item.landmarks.category)),
+        "sleeve": np.int64(SLEEVES.index(item.landmarks.sleeve)),
+        "single": np.float32(item.single),
+    }
+
+
+class GarmentPictures(Dataset):
+    """Sample i of a run is the same in every run and after every resume: all randomness comes from its number.
+
+    count: samples.  start: number of the first one (resume).  seed: of the run.  photos: labelled pictures to mix in,
+    as functions that read one; share: how much of the samples they are.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        start: int = 0,
+        seed: int = 0,
+        shake: bool = True,
+        photos: Sequence = (),
+        share: float = 0.5,
+    ):
+        self.count, self.start, self.seed, self.shake = count, start, seed, shake
+        self.photos, self.share = photos, share if len(photos) else 0.0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        cv2.setNumThreads(0)
+        number = self.seed * 100_000_000 + self.start + index
+        rng = np.random.default_rng((number, 3))
+        if rng.random() < self.share:
+            item = self.photos[int(rng.integers(len(self.photos)))]()
+        else:
+            item = generate(number)
+        return to_sample(item, rng if self.shake else None)
