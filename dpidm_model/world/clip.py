@@ -1,0 +1,299 @@
+"""`make_clip(seed)`: one generated try-on clip with everything that is true about it.
+
+F frames, K joints, H W pixel rows/columns of the output, N pixels.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..errors import InputError
+from ..garment.renderer import RenderedGarment, render_garment
+from ..handovers import BODY, CATEGORIES, GarmentLandmarks, PoseTrack
+from . import scene as scenery
+from .cloth import garment_mesh
+from .mask import agnostic_masks
+from .mesh import Mesh
+from .motion import make_motion, wander
+from .person import Part, Person, make_person, person_mesh
+from .render import FAR, SUPERSAMPLING, Camera, Light, Shot, contact_shadow, make_light, shoot
+from .truth import pose_track
+
+# Seeds of the three parts of the generated data set; they never overlap.
+TRAIN_SEEDS = range(0, 1_000_000_000)
+VALIDATION_SEEDS = range(1_000_000_000, 1_001_000_000)
+TEST_SEEDS = range(1_001_000_000, 1_002_000_000)
+SPLITS = {"train": TRAIN_SEEDS, "validation": VALIDATION_SEEDS, "test": TEST_SEEDS}
+
+# How far a worn garment may lie behind a part of the body and still be drawn over it (metres): cloth over skin.
+COVERS = np.full(len(Part), 0.004, np.float32)
+COVERS[[Part.TRUNK, Part.BOTTOM]] = 0.07
+COVERS[Part.SHOULDER] = 0.09
+KEPT_PARTS = (Part.HAND, Part.HEAD, Part.HAIR)
+# what the camera shows -> (weight, metres from top to bottom)
+VIEWS = {"full": (0.25, 1.98, 2.2), "knees": (0.3, 1.4, 1.6), "hips": (0.45, 1.05, 1.25)}
+
+
+@dataclass(frozen=True)
+class WornTruth:
+    """One garment on the person.
+
+    frames_FHW3: uint8 RGB.  worn_FHW: bool, the visible garment.  flow_FHW2: float32, for every visible garment pixel of
+    frame f the way in pixels (x, y) that this point of the cloth moves until frame f + 1 (0 elsewhere and in the last
+    frame); the point may be hidden there.
+    """
+
+    frames_FHW3: np.ndarray
+    worn_FHW: np.ndarray
+    flow_FHW2: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class TryOnClip:
+    """A person moving in garment A, and the same motion in garment B.
+
+    frames_FHW3: uint8 RGB, wearing A.  frames_b_FHW3: the same in B, or None if not asked for.
+    garment_HW3, garment_b_HW3: product pictures, uint8 RGB; landmarks, landmarks_b: theirs.
+    pose: exact human pose on a canvas of the frames' size.  agnostic_FHW: bool, true = to be painted; the same for A and B.
+    worn_FHW, worn_b_FHW: bool, where the garment is visible.  flow_FHW2, flow_b_FHW2: see WornTruth.
+    """
+
+    frames_FHW3: np.ndarray
+    garment_HW3: np.ndarray
+    landmarks: GarmentLandmarks
+    worn_FHW: np.ndarray
+    flow_FHW2: np.ndarray
+    pose: PoseTrack
+    agnostic_FHW: np.ndarray
+    category: str
+    fps: float
+    seed: int
+    garment_b_HW3: np.ndarray
+    landmarks_b: GarmentLandmarks
+    frames_b_FHW3: np.ndarray | None = None
+    worn_b_FHW: np.ndarray | None = None
+    flow_b_FHW2: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What both garments' renderings share. Pictures are SUPERSAMPLING times the output."""
+
+    person: Person
+    camera: Camera
+    light: Light
+    body: list[Shot]
+    backdrop: list[np.ndarray]
+    density: float
+
+
+def make_clip(
+    seed: int,
+    frames: int = 16,
+    size: tuple[int, int] = (96, 128),
+    *,
+    fps: float = 8.0,
+    category: str = "upper",
+    unpaired: bool = False,
+    flow: bool = True,
+    options: dict | None = None,
+) -> TryOnClip:
+    """One clip; equal arguments give equal clips on one machine.
+
+    size: (width, height), at least 48x64.  category: upper, lower or dress.  unpaired: also render garment B on the same
+    motion.  flow: False leaves the flow zero (faster).  options: see `Options`.  Raises InputError on impossible numbers.
+    """
+    if min(size) < 32 or frames < 1 or category not in CATEGORIES:
+        raise InputError(
+            f"a clip of {frames} frames, size {size}, category {category!r} cannot be made; expected at least 1 frame, "
+            f"32x32 pixels and one of {', '.join(CATEGORIES)}"
+        )
+    rngs = dict(zip(STREAMS, np.random.default_rng(seed).spawn(len(STREAMS)), strict=True))
+    wish = Options(**(options or {}))
+    stage = _set_stage(rngs, frames, size, fps, category, wish)
+    garments = [_pick_garment(rngs[f"garment_{x}"], size, category, wish.garment_kind) for x in "ab"]
+    worn = [
+        _dress(rngs[f"folds_{x}"], stage, garment, size, flow) if x == "a" or unpaired else None
+        for x, garment in zip("ab", garments, strict=True)
+    ]
+    keep = _kept(stage, size)
+    pose = pose_track(stage.person, stage.camera.resized(1 / SUPERSAMPLING))
+    agnostic = _agnostic(rngs["mask"], stage, keep, category, size, worn)
+    first, second = worn
+    assert first is not None
+    return TryOnClip(
+        frames_FHW3=first.frames_FHW3,
+        garment_HW3=garments[0].image_HW3,
+        landmarks=garments[0].landmarks,
+        worn_FHW=first.worn_FHW,
+        flow_FHW2=first.flow_FHW2,
+        pose=pose,
+        agnostic_FHW=agnostic,
+        category=category,
+        fps=fps,
+        seed=seed,
+        garment_b_HW3=garments[1].image_HW3,
+        landmarks_b=garments[1].landmarks,
+        frames_b_FHW3=second and second.frames_FHW3,
+        worn_b_FHW=second and second.worn_FHW,
+        flow_b_FHW2=second and second.flow_FHW2,
+    )
+
+
+# Every part of a clip has random numbers of its own, so that changing one part leaves the others as they are.
+STREAMS = "motion person texture camera light scene garment_a garment_b folds_a folds_b mask".split()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What may be fixed instead of drawn: None (or the default) means random.
+
+    view: a key of VIEWS.  turning: scale of turning away.  gestures: side -> gesture names.  looks: fields of Looks.
+    scene: a key of scene.SCENES.  garment_kind: a kind of the garment renderer.
+    """
+
+    view: str | None = None
+    turning: float = 1.0
+    gestures: dict[str, list[str]] | None = None
+    looks: dict | None = None
+    scene: str | None = None
+    garment_kind: str | None = None
+
+
+def _set_stage(rngs, frames: int, size: tuple[int, int], fps: float, category: str, wish: Options) -> _Stage:
+    """Person, camera, light, background and the undressed body in every frame."""
+    t_F = np.arange(frames) / fps
+    plan = make_motion(rngs["motion"], t_F, turning=wish.turning, gestures=wish.gestures)
+    person = make_person(rngs["person"], plan, looks=wish.looks)
+    work = (size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING)
+    camera = _make_camera(rngs["camera"], person, t_F, work, category, wish.view)
+    light = make_light(rngs["light"])
+    scale = float(camera.scale_F.mean())
+    mesh, texture = person_mesh(rngs["texture"], person, scale)
+    screen_FV3 = camera.project(mesh.vertices_FV3)
+    body = [shoot(mesh, texture, screen_FV3[f], f, light, work[::-1]) for f in range(frames)]
+    return _Stage(person, camera, light, body, _backdrops(rngs["scene"], camera, person, wish), min(1.0, scale / 420 + 0.2))
+
+
+def _make_camera(rng, person: Person, t_F, size: tuple[int, int], category: str, view: str | None) -> Camera:
+    """A view that holds the person, with a little motion of the camera's own."""
+    names = list(VIEWS) if category == "upper" else ["full"] if category == "dress" else ["full", "knees"]
+    weights = np.array([VIEWS[n][0] for n in names])
+    view = view or str(rng.choice(names, p=weights / weights.sum()))
+    extent = rng.uniform(*VIEWS[view][1:])
+    scale = min(size[1] / extent, size[0] / 0.72) * (1 + wander(rng, t_F, -0.02, 0.02))
+    head = person.skeleton.joints["head"].mean(0)
+    top = head[1] - person.figure.head * 0.56 - rng.uniform(0.03, 0.12)
+    if category == "lower" and view != "full":
+        top = -(size[1] / scale.mean()) - rng.uniform(-0.04, 0.02)
+    middle_y = top + size[1] / scale / 2 + wander(rng, t_F, -0.015, 0.015)
+    middle_x = 0.5 * head[0] + rng.uniform(-0.06, 0.06) + wander(rng, t_F, -0.03, 0.03)
+    return Camera(scale.astype(np.float32), np.stack([middle_x, middle_y], 1).astype(np.float32), size)
+
+
+def _backdrops(rng, camera: Camera, person: Person, wish: Options) -> list[np.ndarray]:
+    """The background of every frame, with the shadow of the feet on the floor."""
+    scale, middle = float(camera.scale_F.mean()), camera.centre_F2.mean(0)
+    horizon = 0.5 + (-0.14 - middle[1]) * scale / camera.size[1] - rng.uniform(0, 0.06)
+    picture = scenery.make_scene(rng, camera.size, horizon, wish.scene)
+    feet = camera.project(np.stack([person.skeleton.joints[f"{s}_ankle"] for s in "rl"], 1))[..., :2]
+    views = []
+    for f, (zoom, centre) in enumerate(zip(camera.scale_F / scale, camera.centre_F2, strict=True)):
+        shift = (centre - middle) * scale * 0.85
+        view = scenery.view_scene(picture, camera.size, (float(shift[0]), float(shift[1])), float(zoom))
+        scenery.floor_shadow(view, feet[f], scale)
+        views.append(view)
+    return views
+
+
+def _pick_garment(rng, size: tuple[int, int], category: str, kind: str | None) -> RenderedGarment:
+    seed = int(rng.integers(1 << 31))
+    clean = bool(rng.random() < 0.8)  # most shop pictures show the garment upright and centred
+    size = (max(size[0], 48), max(size[1], 64))
+    return render_garment(seed, size, category=category, kind=kind, clean=clean, layers=True)
+
+
+def _dress(rng, stage: _Stage, garment: RenderedGarment, size, flow: bool) -> WornTruth:
+    """Render every frame in one garment."""
+    mesh, texture = garment_mesh(rng, stage.person, garment, stage.density)
+    screen_FV3 = stage.camera.project(mesh.vertices_FV3)
+    count = len(stage.body)
+    frames_FHW3 = np.empty((count, size[1], size[0], 3), np.uint8)
+    worn_FHW = np.zeros((count, size[1], size[0]), bool)
+    flow_FHW2 = np.zeros((count, size[1], size[0], 2), np.float32)
+    for f in range(count):
+        shot = shoot(mesh, texture, screen_FV3[f], f, stage.light, stage.camera.size[::-1])
+        picture, shot = _compose(stage, f, shot)
+        frames_FHW3[f] = _shrink(np.clip(picture, 0, 255), size).astype(np.uint8)
+        cover = shot.raster.paint(np.ones(len(shot.part_N), np.float32))
+        worn_FHW[f] = _shrink(cover, size) > 0.5
+        if flow and f + 1 < count:
+            flow_FHW2[f] = _flow(mesh, screen_FV3[f + 1], shot, size) * worn_FHW[f][..., None]
+    return WornTruth(frames_FHW3, worn_FHW, flow_FHW2)
+
+
+def _shrink(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def _compose(stage: _Stage, frame: int, garment: Shot) -> tuple[np.ndarray, Shot]:
+    """Background, body and garment by depth, lit: the picture (H, W, 3) float32 and the visible part of the garment."""
+    body = stage.body[frame]
+    shape = body.raster.shape
+    depth = np.full(shape[0] * shape[1], FAR, np.float32)
+    reach = np.zeros(shape[0] * shape[1], np.float32)
+    depth[body.raster.pixels_N] = body.raster.depth_N
+    reach[body.raster.pixels_N] = COVERS[body.part_N]
+    pixels = garment.raster.pixels_N
+    garment = garment.select(garment.raster.depth_N + reach[pixels] > depth[pixels])
+    depth[garment.raster.pixels_N] = garment.raster.depth_N
+    shadow = contact_shadow(depth.reshape(shape), float(stage.camera.scale_F[frame])).ravel()
+    picture = stage.backdrop[frame].copy()
+    flat = picture.reshape(-1, 3)
+    for shot in (body, garment):
+        pixels = shot.raster.pixels_N
+        flat[pixels] = shot.rgb_N3 * ((shot.light_N * shadow[pixels])[:, None] * stage.light.tint)
+    return picture, garment
+
+
+def _flow(mesh: Mesh, next_V3: np.ndarray, shot: Shot, size: tuple[int, int]) -> np.ndarray:
+    """Where the visible cloth points go until the next frame, output pixels: (H, W, 2)."""
+    height, width = shot.raster.shape
+    goal_N2 = shot.raster.interpolate(next_V3[:, :2], mesh.triangles_T3)
+    rows, columns = np.divmod(shot.raster.pixels_N, width)
+    way_N2 = goal_N2 - np.stack([columns + 0.5, rows + 0.5], 1)
+    dense = shot.raster.paint(np.concatenate([way_N2, np.ones((len(way_N2), 1))], 1).astype(np.float32))
+    mean = _shrink(dense, size)
+    return mean[..., :2] / np.maximum(mean[..., 2:], 1e-3) / SUPERSAMPLING
+
+
+def _kept(stage: _Stage, size: tuple[int, int]) -> np.ndarray:
+    """Hands, face and hair, where nothing of the body hides them: (F, H, W) bool."""
+    masks = []
+    for shot in stage.body:
+        kept = np.isin(shot.part_N, KEPT_PARTS).astype(np.float32)
+        masks.append(_shrink(shot.raster.paint(kept), size) > 0.3)
+    return np.stack(masks)
+
+
+def _agnostic(rng, stage: _Stage, keep_FHW, category: str, size, worn: list[WornTruth | None]) -> np.ndarray:
+    """The mask is drawn from the pose; its lower edge lies a random way below the longer garment's hem."""
+    body_FK2 = _body_joints(stage)
+    hem_F = np.zeros(len(keep_FHW))
+    for truth in worn:
+        if truth is not None:
+            rows = truth.worn_FHW.any(2)
+            last = rows.shape[1] - rows[:, ::-1].argmax(1)
+            hem_F = np.maximum(hem_F, np.where(rows.any(1), last, 0).max() * 1.0)
+    loose = float(rng.uniform(0.03, 0.10))
+    hidden = np.stack([keep & ~np.any([t.worn_FHW[f] for t in worn if t], 0) for f, keep in enumerate(keep_FHW)])
+    return agnostic_masks(body_FK2, hidden, category, hem_F, loose)
+
+
+def _body_joints(stage: _Stage) -> np.ndarray:
+    """The 18 body joints in output pixels, also those outside the picture: (F, 18, 2)."""
+    width, height = stage.camera.size
+    wide = Camera(stage.camera.scale_F, stage.camera.centre_F2, (width, height)).resized(1 / SUPERSAMPLING)
+    large = Camera(wide.scale_F, wide.centre_F2, (wide.size[0] + 20000, wide.size[1] + 20000))
+    return pose_track(stage.person, large).keypoints_FK3[:, BODY, :2] - 10000
