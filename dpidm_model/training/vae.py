@@ -3,6 +3,7 @@
 B images, C channels, H W pixels.
 """
 
+import copy
 import math
 import time
 from pathlib import Path
@@ -16,10 +17,12 @@ from torch.nn.functional import interpolate, l1_loss
 from ..cli import progress
 from ..files import atomic_path
 from ..vae import build_vae, decode, encode, save_vae
+from .vae_start import start_from_pca
 
 CROP = 64
 BATCH = 8
 SAVE_EVERY_S = 120
+PCA_BATCHES = 200
 LATENT_NOISE = 0.05  # std of the noise the decoder learns to ignore
 TARGET_STD = 1.0  # latents are pulled to this spread, so that diffusion starts from unit noise
 
@@ -28,7 +31,8 @@ def train(run: str, out: str, steps: int, *, latent_channels: int = 16, seed: in
     """Train (or go on training) up to step `steps` and write the VAE. Returns its measured figures."""
     folder = Path(run)
     vae = build_vae(latent_channels, seed)
-    average = build_vae(latent_channels, seed)
+    start_from_pca(vae, (generate_batch(np.random.default_rng((seed, 10**7, i))) for i in range(PCA_BATCHES)))
+    average = copy.deepcopy(vae)
     optimizer = torch.optim.AdamW(vae.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-4)
     state = {"step": 0, "seconds": 0.0}
     if (folder / "state.pt").exists():
