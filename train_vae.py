@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train the small VAE (AutoencoderTiny, TAESD's layout) on generated pictures: dead leaves.
+"""Train the small VAE (AutoencoderTiny, TAESD's layout) on generated pictures: dead leaves and try-on scenes.
 
 It needs no data set. Loss: L1 of the picture and of its gradients, with a little noise on the latents, so that a
 diffusion model's small errors do not show. Saves a resumable state every two minutes and the VAE at the end.

@@ -16,13 +16,17 @@ from torch.nn.functional import interpolate, l1_loss
 
 from ..cli import progress
 from ..files import atomic_path
+from ..handovers import CATEGORIES
 from ..vae import build_vae, decode, encode, save_vae
+from ..world.clip import TRAIN_SEEDS, make_clip
 from .vae_start import start_from_pca
 
 CROP = 64
 BATCH = 8
 SAVE_EVERY_S = 120
-PCA_BATCHES = 200
+PCA_BATCHES = 100
+WORLD_SIZES = ((96, 128), (96, 128), (144, 192))  # (width, height)
+WORLD_SEEDS = range(TRAIN_SEEDS.stop - 10**8, TRAIN_SEEDS.stop)
 LATENT_NOISE = 0.05  # std of the noise the decoder learns to ignore
 TARGET_STD = 1.0  # latents are pulled to this spread, so that diffusion starts from unit noise
 
@@ -122,9 +126,24 @@ def _average(average, vae, step: int) -> None:
 
 
 def generate_batch(rng: np.random.Generator) -> Tensor:
-    """(BATCH, 3, CROP, CROP) float32 in 0..1."""
-    pictures = [dead_leaves(rng) for _ in range(BATCH)]
+    """(BATCH, 3, CROP, CROP) float32 in 0..1: half dead leaves, half crops of the generated try-on world."""
+    pictures = [dead_leaves(rng) for _ in range(BATCH // 2)] + world_crops(rng, BATCH - BATCH // 2)
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+
+
+def world_crops(rng: np.random.Generator, count: int) -> list[np.ndarray]:
+    """Crops of one try-on clip's frames and of its garment picture; each (CROP, CROP, 3) uint8."""
+    size = WORLD_SIZES[rng.integers(len(WORLD_SIZES))]
+    seed = int(rng.integers(WORLD_SEEDS.start, WORLD_SEEDS.stop))
+    category = CATEGORIES[rng.choice(len(CATEGORIES), p=[0.6, 0.2, 0.2])]
+    clip = make_clip(seed, frames=count - 1, size=size, category=category, flow=False)
+    return [_crop(rng, picture) for picture in (*clip.frames_FHW3, clip.garment_HW3)]
+
+
+def _crop(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    y, x = (int(rng.integers(side - CROP + 1)) for side in picture.shape[:2])
+    crop = picture[y : y + CROP, x : x + CROP]
+    return crop[:, ::-1] if rng.random() < 0.5 else crop
 
 
 def dead_leaves(rng: np.random.Generator) -> np.ndarray:

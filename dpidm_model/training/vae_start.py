@@ -1,8 +1,8 @@
-"""A start for the small VAE from which colour is there at step 0: the encoder is a patch PCA, the decoder paints its means.
+"""A start for the small VAE with colour from step 0: the encoder is a patch PCA, the decoder paints patch means.
 
 AutoencoderTiny trained from its ordinary random start stays colour-blind for a long while (measured: still grey after
-1,000 steps of 8 crops). Its layers can express a PCA of 8x8 patches exactly: stride-2 convolutions that move pixels into
-channels, residual blocks that start as the identity on positive values, and pairs of channels for plus and minus.
+1,000 steps of 8 crops). Its layers can express a PCA of 8x8 patches exactly: stride-2 convolutions that move pixels
+into channels, residual blocks that start as the identity on positive values, and pairs of channels for plus and minus.
 N patches, C channels.
 """
 
