@@ -47,7 +47,7 @@ def fit_frame(box: tuple[float, float, float, float], size: tuple[int, int] = IN
 
 
 def warp_in(image_HW3: np.ndarray, frame: np.ndarray, size: tuple[int, int] = INPUT_SIZE) -> np.ndarray:
-    """The picture through a frame, (H, W, 3) uint8; large ones are area-averaged first, the edge is repeated outside."""
+    """The picture through a frame, (H, W, 3) uint8; large ones area-averaged first, the edge repeated outside."""
     scale = float(np.hypot(frame[0, 0], frame[1, 0]))
     if scale < 0.75:
         h, w = image_HW3.shape[:2]

@@ -10,8 +10,9 @@ import numpy as np
 from ..errors import InputError
 from ..handovers import CATEGORIES, GARMENT_SLOTS, GarmentLandmarks
 from ..pose.draw import draw_garment
-from .picture import as_rgb8
-from .silhouette import silhouette_landmarks
+from .detector import Detection, detect
+from .picture import as_mask8, as_rgb8
+from .silhouette import NOTHING, foreground_mask
 
 LOW_CONFIDENCE = 0.4
 
@@ -43,9 +44,39 @@ def read_garment(
     if category not in ("auto", *CATEGORIES):
         raise InputError(f"category {category!r} is unknown; choose one of auto, {', '.join(CATEGORIES)}")
     picture = as_rgb8(image)
-    landmarks, mask_HW = silhouette_landmarks(picture, category, mask)
-    landmarks = apply_overrides(landmarks, overrides)
-    return GarmentReading(landmarks=landmarks, mask_HW=mask_HW, score=0.5, warnings=low_confidence(landmarks))
+    known = None if mask is None else as_mask8(mask, (picture.shape[1], picture.shape[0]))
+    found = detect(picture, category=category, mask_HW=known)
+    outline = foreground_mask(picture) if known is None else known
+    if known is None and (outline > 0).mean() < 0.004 and found.single < 0.5:
+        raise InputError(NOTHING)
+    mask_HW = known if known is not None else _best_mask(outline, found.heat_mask_HW)
+    warnings = _picture_warnings(found, category)
+    landmarks = apply_overrides(found.landmarks, overrides)
+    return GarmentReading(
+        landmarks=landmarks, mask_HW=mask_HW, score=found.single, warnings=warnings + low_confidence(landmarks)
+    )
+
+
+def _best_mask(outline_HW: np.ndarray, heat_HW: np.ndarray) -> np.ndarray:
+    """The sharp outline where it agrees with what the network sees (intersection over union > 0.7), else the latter."""
+    together, either = np.count_nonzero(outline_HW & heat_HW), np.count_nonzero(outline_HW | heat_HW)
+    return outline_HW if together > 0.7 * either else heat_HW
+
+
+def _picture_warnings(found: Detection, category: str) -> tuple[str, ...]:
+    """Sentences about the picture as a whole."""
+    lines = []
+    if found.single < 0.5:
+        lines.append(
+            f"this does not look like one garment lying free (score {found.single:.2f}): no garment, several, or "
+            "a person wearing it; do not trust the points: use a product photo, or connect a MASK of the one garment"
+        )
+    elif found.category_share < 0.6:
+        what = "recognised" if category == "auto" else "chosen"
+        lines.append(
+            f"the {what} category {found.landmarks.category} is doubtful ({found.category_share:.2f}); check it"
+        )
+    return tuple(lines)
 
 
 def low_confidence(landmarks: GarmentLandmarks) -> tuple[str, ...]:

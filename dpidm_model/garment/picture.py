@@ -5,6 +5,7 @@ import numpy as np
 from ..errors import InputError
 
 MIN_SIDE = 32
+ROWS = 256
 
 
 def as_rgb8(image: np.ndarray) -> np.ndarray:
@@ -22,13 +23,16 @@ def as_rgb8(image: np.ndarray) -> np.ndarray:
             "load the full-size photo"
         )
     if image.dtype != np.uint8:
-        image = image.astype(np.float32)
-        if not np.isfinite(image).all():
-            raise InputError("garment picture contains NaN or infinite values; expected numbers from 0 to 1")
-        image = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+        out = np.empty(image.shape, np.uint8)
+        for top in range(0, len(image), ROWS):  # in strips: a huge picture is not copied as floats
+            strip = image[top : top + ROWS].astype(np.float32)
+            if not np.isfinite(strip).all():
+                raise InputError("garment picture contains NaN or infinite values; expected numbers from 0 to 1")
+            out[top : top + ROWS] = np.clip(strip * 255 + 0.5, 0, 255)
+        image = out
     if image.shape[2] == 4:
-        alpha = image[..., 3:].astype(np.float32) / 255
-        image = (image[..., :3] * alpha + 255 * (1 - alpha) + 0.5).astype(np.uint8)
+        alpha = image[..., 3:].astype(np.uint16)
+        image = ((image[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
     return np.ascontiguousarray(np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image)
 
 

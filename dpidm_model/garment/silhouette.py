@@ -13,6 +13,10 @@ from .picture import as_mask8
 
 SLOT = {name: i for i, name in enumerate(GARMENT_SLOTS)}
 WORK_SIDE = 512
+NOTHING = (
+    "no garment stands out from the picture's background; expected a product photo of one garment on a plain "
+    "background: use another photo, or connect a MASK of the garment"
+)
 CONFIDENCE = 0.5  # of every point: the outline cannot tell how sure it is
 
 
@@ -170,10 +174,7 @@ def silhouette_landmarks(
     h, w = image_HW3.shape[:2]
     mask = foreground_mask(image_HW3) if mask_HW is None else as_mask8(mask_HW, (w, h))
     if (mask > 0).mean() < 0.004:
-        raise InputError(
-            "no garment stands out from the picture's background; expected a product photo of one garment on a plain "
-            "background: use another photo, or connect a MASK of the garment"
-        )
+        raise InputError(NOTHING)
     category = guess_category(mask) if category == "auto" else category
     outline, points, sleeve = _Outline(mask), {}, "none"
     if category in ("upper", "dress"):

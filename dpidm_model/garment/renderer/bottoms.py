@@ -32,6 +32,7 @@ class BottomSpec:
     detail: str
     tiers: int
     spread: float
+    gap: float
 
     @property
     def is_skirt(self) -> bool:
@@ -61,6 +62,7 @@ def sample_bottom(rng: np.random.Generator, kind: str) -> BottomSpec:
         band=float(u(0.16, 0.42)) if rng.random() < 0.85 else 0.0,
         detail=str(rng.choice(details.split())),
         tiers=int(rng.choice([1, 1, 1, 2, 3])) if kind == "skirt" else 1,
+        gap=float(u(-0.06, 0.12)),
         spread=float(u(0.0, 0.09) + (u(0, 0.12) if kind == "shorts" else 0)),
     )
 
@@ -120,9 +122,11 @@ def _waistband(cut: Cut, spec: BottomSpec) -> None:
 
 def _leg(cut: Cut, spec: BottomSpec, side: str, sign: float, spread: float) -> None:
     """Half of the pelvis and one leg; the outer seam through hip and knee, the inner one from the crotch."""
-    down = heading(sign * spread)
     leg_length = spec.length - spec.crotch
     thigh = (spec.hip[0] + 0.02) / 2
+    apart = (spec.hem + spec.gap - thigh) / leg_length  # wide legs stand further apart, or they would look like a skirt
+    spread = max(spread, float(np.arcsin(np.clip(apart, -0.5, 0.6))))
+    down = heading(sign * spread)
     root = np.array([sign * thigh, spec.crotch], np.float32)
     end = root + down * leg_length
     shift = sign * (0.12 if spec.hem < 0.6 else 0.0)

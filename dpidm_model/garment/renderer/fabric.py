@@ -173,7 +173,12 @@ def denim(rng, h, w, unit, base):
     fade = 14 * noise(rng, "coarse", h, w) + rng.uniform(0, 30) * np.exp(-(((x / w - 0.5) / 0.2) ** 2)) * np.ones(
         (h, 1), np.float32
     )
-    return shade * rng.uniform(0.85, 1.15) + (twill + fade)[..., None]
+    picture = shade * rng.uniform(0.85, 1.15) + (twill + fade)[..., None]
+    if rng.random() < 0.25:  # ripped and patched
+        threads = 170 + 40 * np.sin(y * 2.5) + 15 * noise(rng, "fine", h, w)
+        holes = noise(rng, "small", h, w, (max(0.5, unit / 40),) * 2) > rng.uniform(1.2, 1.9)
+        picture = np.where(holes[..., None], threads[..., None] * np.array([1, 0.96, 0.9], np.float32), picture)
+    return picture
 
 
 def knit(rng, h, w, unit, base):

@@ -16,6 +16,7 @@ class TopSpec:
     strap: width of camisole straps, 0 = shoulders.  sleeve: length, 0 = none.  puff: how far the sleeve billows.
     inset: where the sleeve's middle starts, in sleeve widths inside of the shoulder point (0.5: no bulge).
     skirt: hem height of a dress, 0 = a top; then `hem` is the waist, with a seam to be seen or not.
+    belt: height of a belt or corset around the waist, 0 = none.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class TopSpec:
     skirt_half: float
     tiers: int
     seam: bool
+    belt: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ TOPS = {
         "round round v boat",
         "rib rib none",
         "closed",
-        ((0.55, 1.4),),
+        ((0.35, 1.4),),
         (2.3, 3.5),
         (0.9, 1.12),
         "none none chest",
@@ -146,6 +148,7 @@ def sample_top(rng: np.random.Generator, kind: str, dress: bool = False) -> TopS
         skirt_half=float(skirt_half),
         tiers=int(rng.choice([1, 1, 1, 2, 3])) if dress else 1,
         seam=bool(rng.random() < 0.55),
+        belt=float(u(0.12, 0.6)) if rng.random() < 0.1 else 0.0,
     )
 
 
@@ -184,6 +187,11 @@ def build_top(spec: TopSpec, arms: tuple[ArmPose, ArmPose]) -> Cut:
     _back_panel(pieces, spec, front)
     _collar(pieces, spec, front)
     _front_details(torso, spec)
+    if spec.belt:
+        level = min(spec.waist[1], spec.hem[1] - 0.05)
+        rows = [level - spec.belt / 2, min(level + spec.belt / 2, spec.hem[1])]
+        corners = [point_at(right, rows[0]), point_at(left, rows[0]), point_at(left, rows[1]), point_at(right, rows[1])]
+        pieces.append(Piece(layer="torso", outline=np.array(corners, np.float32), depth=5.4, material=CONTRAST))
     neck_y = spec.neck_depth if spec.front != "polo" else spec.neck_depth * 0.9
     cut.points["neck"] = (0.0, neck_y, 2)
     cut.joints |= {"neck": (0.0, 0.1), "r_shoulder": (-0.9, spec.drop + 0.15), "l_shoulder": (0.9, spec.drop + 0.15)}

@@ -7,7 +7,7 @@ from ...errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class GarmentTrainConfig:
-    """out: run folder.  steps, batch: optimiser steps and pictures a step.  lr: peak, after `warmup` steps, then cosine.
+    """out: run folder.  steps, batch: optimiser steps and pictures a step.  lr: peak, after `warmup` steps.
 
     ema: decay of the averaged weights that are shipped.  seed: of weights and pictures.  workers: rendering processes.
     save_every, validate_every: steps.  validation: number of generated validation pictures.  threads: of torch.
@@ -16,9 +16,9 @@ class GarmentTrainConfig:
     """
 
     out: str = "runs/garment_pose"
-    steps: int = 4000
-    batch: int = 48
-    lr: float = 1.5e-3
+    steps: int = 2700
+    batch: int = 32
+    lr: float = 1.2e-3
     warmup: int = 150
     weight_decay: float = 0.02
     ema: float = 0.998

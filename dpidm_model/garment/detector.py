@@ -1,0 +1,146 @@
+"""The trained detector on whole pictures: find the garment, look again closely, both mirrored and not, and read it.
+
+H W picture rows/columns, h w map rows/columns, K the 13 garment slots.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from ..handovers import CATEGORIES, GARMENT_SLOTS, SLEEVES, GarmentLandmarks
+from .decode import SWAP, DecodedGarment, average, decode, fit_frame, mirror, to_tensor, warp_in
+from .network import INPUT_SIZE, SHIPPED, GarmentNet, load_garment_net
+
+MARGIN = 0.09  # around the garment's box in the second look, of its larger side
+SURE_FOCUS = 0.5  # heat within the peak's neighbourhood from which on a position counts as certain
+CLEAR = 250  # grey of the background that replaces everything outside a given mask
+_SLEEVES, _ARMS = ("r_elbow", "l_elbow", "r_wrist", "l_wrist"), ("neck", "r_shoulder", "l_shoulder")
+_LEGS = ("r_knee", "l_knee", "r_ankle", "l_ankle")
+SLOTS_OF = {  # category: (always there, perhaps there)
+    "upper": ((*_ARMS, "r_hip", "l_hip"), _SLEEVES),
+    "lower": (("r_hip", "l_hip", "r_knee", "l_knee"), ("r_ankle", "l_ankle")),
+    "dress": ((*_ARMS, "r_hip", "l_hip", *_LEGS), _SLEEVES),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detection:
+    """landmarks: on the picture's canvas.  heat_mask_HW: uint8, where the network sees garment (coarse).
+
+    single: probability of exactly one free-lying garment.  category_share: probability of the chosen category.
+    """
+
+    landmarks: GarmentLandmarks
+    heat_mask_HW: np.ndarray
+    single: float
+    category_share: float
+
+
+@lru_cache(maxsize=2)
+def _cached(path: str, _modified: float) -> GarmentNet:
+    return load_garment_net(path)[0].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def shipped_net(path: str | Path = SHIPPED) -> GarmentNet:
+    """The network of a weight file, read once while the file stays the same."""
+    path = Path(path)
+    return _cached(str(path), path.stat().st_mtime if path.is_file() else 0.0)
+
+
+@torch.no_grad()
+def _look(net: GarmentNet, image_HW3: np.ndarray, frame: np.ndarray, flip: bool) -> DecodedGarment:
+    """One look through a frame; flip: averaged with the mirrored picture's."""
+    seen = warp_in(image_HW3, frame)
+    if not flip:
+        return decode(net(to_tensor(seen[None])))[0]
+    maps = net(to_tensor(np.stack([seen, seen[:, ::-1]])))
+    first, second = ({name: getattr(maps, name)[i : i + 1] for name in maps.__dataclass_fields__} for i in (0, 1))
+    return decode(average(type(maps)(**first), mirror(type(maps)(**second))))[0]
+
+
+def _to_picture(points_K2: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    back = cv2.invertAffineTransform(frame)
+    return points_K2 @ back[:, :2].T + back[:, 2]
+
+
+def _box_of(found: DecodedGarment, frame: np.ndarray, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Where the garment is, from its coarse mask and its likely points; the whole picture when there is nothing."""
+    scale = INPUT_SIZE[0] / found.mask_hw.shape[1]
+    ys, xs = np.where(found.mask_hw > 0.5)
+    marks = [np.stack([(xs + 0.5) * scale - 0.5, (ys + 0.5) * scale - 0.5], 1)] if len(xs) > 4 else []
+    likely = (found.presence_K > 0.5) & (found.focus_K > 0.25)
+    marks.append(found.points_K2[likely])
+    places = np.concatenate(marks)
+    if len(places) < 2:
+        return (0.0, 0.0, float(size[0]), float(size[1]))
+    corners = _to_picture(np.array([places.min(0), places.max(0)]), frame)
+    margin = MARGIN * max(float(np.ptp(corners, axis=0).max()), 16.0)
+    return (
+        float(corners[0, 0] - margin),
+        float(corners[0, 1] - margin),
+        float(corners[1, 0] + margin),
+        float(corners[1, 1] + margin),
+    )
+
+
+def _presence(found: DecodedGarment, category: str) -> np.ndarray:
+    """Probability of each slot, given the category and that garments have both sleeves or none."""
+    presence = (found.presence_K + found.presence_K[list(SWAP)]) / 2
+    always, perhaps = SLOTS_OF[category]
+    for i, name in enumerate(GARMENT_SLOTS):
+        presence[i] = max(presence[i], 0.75) if name in always else presence[i] if name in perhaps else 0.0
+    for elbow, wrist in ((2, 3), (5, 6)):  # who has a wrist has an elbow
+        presence[elbow] = max(presence[elbow], presence[wrist])
+    return presence
+
+
+def _sleeve(presence_K: np.ndarray, category: str) -> str:
+    if category == "lower":
+        return SLEEVES[0]
+    return SLEEVES[2] if presence_K[3] > 0.5 else SLEEVES[1] if presence_K[2] > 0.5 else SLEEVES[0]
+
+
+def detect(
+    image_HW3: np.ndarray, *, category: str = "auto", mask_HW: np.ndarray | None = None, net: GarmentNet | None = None
+) -> Detection:
+    """Landmarks of the garment in a picture.
+
+    image_HW3: uint8 RGB.  category: auto, or the one it is known to be.  mask_HW: uint8, the garment when known; all
+    else is then hidden from the network.  net: None = the shipped weights.
+    """
+    net = net or shipped_net()
+    h, w = image_HW3.shape[:2]
+    if mask_HW is not None:
+        image_HW3 = np.where(mask_HW[..., None] > 0, image_HW3, np.uint8(CLEAR))
+        ys, xs = np.where(mask_HW > 0)
+        margin = MARGIN * max(np.ptp(xs), np.ptp(ys), 16)
+        box = (xs.min() - margin, ys.min() - margin, xs.max() + margin, ys.max() + margin)
+    else:
+        whole = fit_frame((0, 0, w, h))
+        box = _box_of(_look(net, image_HW3, whole, flip=False), whole, (w, h))
+    frame = fit_frame(box)
+    found = _look(net, image_HW3, frame, flip=True)
+    chosen = CATEGORIES[int(found.category_3.argmax())] if category == "auto" else category
+    presence = _presence(found, chosen)
+    there = presence > 0.5
+    points = _to_picture(found.points_K2, frame)
+    inside = ((points >= 0) & (points <= [w - 1, h - 1])).all(1)
+    points = np.clip(points, 0, [w - 1, h - 1])
+    confidence = presence * np.minimum(1.0, found.focus_K / SURE_FOCUS) * min(1.0, 2 * found.single)
+    points_K3 = np.concatenate([points, confidence[:, None]], 1).astype(np.float32) * there[:, None]
+    visibility = np.where(there, np.where((found.seen_K > 0.5) & inside, 2, 1), 0).astype(np.uint8)
+    to_cells = np.array([[0.25, 0, -0.375], [0, 0.25, -0.375]]) @ np.vstack([frame, [0, 0, 1]])
+    heat = cv2.warpAffine(
+        found.mask_hw, to_cells, (w, h), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT
+    )
+    landmarks = GarmentLandmarks(points_K3, visibility, (w, h), chosen, _sleeve(presence, chosen))
+    return Detection(
+        landmarks=landmarks,
+        heat_mask_HW=np.where(heat > 0.5, np.uint8(255), np.uint8(0)),
+        single=found.single,
+        category_share=float(found.category_3[CATEGORIES.index(chosen)]),
+    )
