@@ -16,7 +16,6 @@ from torch.nn.functional import interpolate, l1_loss
 
 from ..cli import progress
 from ..files import atomic_path
-from ..handovers import CATEGORIES
 from ..vae import build_vae, decode, encode, save_vae
 from ..world.clip import TRAIN_SEEDS, make_clip
 from .vae_start import start_from_pca
@@ -135,8 +134,7 @@ def world_crops(rng: np.random.Generator, count: int) -> list[np.ndarray]:
     """Crops of one try-on clip's frames and of its garment picture; each (CROP, CROP, 3) uint8."""
     size = WORLD_SIZES[rng.integers(len(WORLD_SIZES))]
     seed = int(rng.integers(WORLD_SEEDS.start, WORLD_SEEDS.stop))
-    category = CATEGORIES[rng.choice(len(CATEGORIES), p=[0.6, 0.2, 0.2])]
-    clip = make_clip(seed, frames=count - 1, size=size, category=category, flow=False)
+    clip = make_clip(seed, frames=count - 1, size=size, flow=False)
     return [_crop(rng, picture) for picture in (*clip.frames_FHW3, clip.garment_HW3)]
 
 
