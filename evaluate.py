@@ -7,7 +7,9 @@ import sys
 from dpidm_model.cli import add_json, finish, make_parser
 
 # subcommand -> (module with HELP, EXAMPLES, add_arguments(parser) and run(args) -> dict)
-TOOLS = {}
+TOOLS = {
+    "garment-pose": "dpidm_model.evaluation.garment_pose",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
