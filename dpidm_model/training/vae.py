@@ -1,5 +1,8 @@
 """Training of the small VAE on generated pictures; see train_vae.py.
 
+The encoder is a whitened PCA of 8x8 patches (vae_start.py) and stays so: it is known at once, linear and stable, so that
+a denoiser can be trained on its latents while the decoder still improves. Only the decoder is trained.
+
 B images, C channels, H W pixels.
 """
 
@@ -27,7 +30,6 @@ PCA_BATCHES = 100
 WORLD_SIZES = ((96, 128), (96, 128), (144, 192))  # (width, height)
 WORLD_SEEDS = range(TRAIN_SEEDS.stop - 10**8, TRAIN_SEEDS.stop)
 LATENT_NOISE = 0.05  # std of the noise the decoder learns to ignore
-TARGET_STD = 1.0  # latents are pulled to this spread, so that diffusion starts from unit noise
 
 
 def train(run: str, out: str, steps: int, *, latent_channels: int = 16, seed: int = 0) -> dict:
@@ -35,8 +37,9 @@ def train(run: str, out: str, steps: int, *, latent_channels: int = 16, seed: in
     folder = Path(run)
     vae = build_vae(latent_channels, seed)
     start_from_pca(vae, (generate_batch(np.random.default_rng((seed, 10**7, i))) for i in range(PCA_BATCHES)))
+    vae.encoder.requires_grad_(False)
     average = copy.deepcopy(vae)
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(vae.decoder.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-4)
     state = {"step": 0, "seconds": 0.0}
     if (folder / "state.pt").exists():
         saved = torch.load(folder / "state.pt", weights_only=True)
@@ -57,17 +60,17 @@ def train(run: str, out: str, steps: int, *, latent_channels: int = 16, seed: in
         for group in optimizer.param_groups:
             group["lr"] = _learning_rate(state["step"], steps)
         images = generate_batch(np.random.default_rng((seed, state["step"])))
-        loss = vae_loss(vae, images, torch.Generator().manual_seed(state["step"]))
+        loss = decoder_loss(vae, images, torch.Generator().manual_seed(state["step"]))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(vae.decoder.parameters(), 1.0)
         optimizer.step()
         state["step"] += 1
         _average(average, vae, state["step"])
         now = time.monotonic()
         state["seconds"] += now - last
         last = now
-        shown = shown * 0.98 + float(loss) * 0.02 if shown else float(loss)
+        shown = shown * 0.98 + loss.item() * 0.02 if shown else loss.item()
         if state["seconds"] > next_save:
             next_save = state["seconds"] + SAVE_EVERY_S
             save()
@@ -88,17 +91,18 @@ def train(run: str, out: str, steps: int, *, latent_channels: int = 16, seed: in
     return {**figures, "out": out}
 
 
-def vae_loss(vae, images_BCHW: Tensor, generator: torch.Generator) -> Tensor:
-    """L1 of the picture and of its gradients, with noise on the latents; and a weak pull to unit spread."""
-    latents = encode(vae, images_BCHW)
+def decoder_loss(vae, images_BCHW: Tensor, generator: torch.Generator) -> Tensor:
+    """L1 of the picture, of its gradients and of its coarse colours, with a little noise on the latents."""
+    with torch.no_grad():
+        latents = encode(vae, images_BCHW)
     noise = torch.randn(latents.shape, generator=generator)
     made = vae.decode(latents + LATENT_NOISE * noise, return_dict=False)[0] / 2 + 0.5
     edges = sum(l1_loss(made.diff(dim=d), images_BCHW.diff(dim=d)) for d in (2, 3))
-    coarse = l1_loss(
-        interpolate(made, scale_factor=0.25, mode="area"), interpolate(images_BCHW, scale_factor=0.25, mode="area")
-    )
-    spread = latents.mean((0, 2, 3)).square().mean() + (latents.std((0, 2, 3)) - TARGET_STD).square().mean()
-    return l1_loss(made, images_BCHW) + edges + coarse + 0.01 * spread
+    return l1_loss(made, images_BCHW) + edges + l1_loss(_coarse(made), _coarse(images_BCHW))
+
+
+def _coarse(images_BCHW: Tensor) -> Tensor:
+    return interpolate(images_BCHW, scale_factor=0.25, mode="area")
 
 
 @torch.no_grad()
@@ -118,7 +122,7 @@ def _learning_rate(step: int, steps: int) -> float:
 @torch.no_grad()
 def _average(average, vae, step: int) -> None:
     keep = min(0.999, (1 + step) / (20 + step))
-    torch._foreach_lerp_(list(average.parameters()), list(vae.parameters()), 1 - keep)
+    torch._foreach_lerp_(list(average.decoder.parameters()), list(vae.decoder.parameters()), 1 - keep)
 
 
 # ---------------------------------------------------------------------------------------------- pictures
