@@ -9,6 +9,7 @@ MODULES = [
     "nodes.loaders",
     "nodes.conditions",
     "nodes.sampler",
+    "nodes.native_model",
     "nodes.contact_sheet",
     "pose_nodes.garment",
 ]

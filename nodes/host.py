@@ -276,6 +276,128 @@ def to_picture(image_3HW: torch.Tensor):
     return Image.fromarray((image_3HW.clamp(0, 1) * 255).byte().permute(1, 2, 0).cpu().numpy())
 
 
+# ---------------------------------------------------------------------------------------------- native MODEL
+
+
+def native_conditioning(conditions: object, half: float) -> list:
+    """CONDITIONING for `native_model`. half: 1 with the garment, 0 without."""
+    return [[torch.zeros(1, 1, 768), {"dpidm_conditions": conditions, "dpidm_half": half}]]
+
+
+def native_model(
+    network: torch.nn.Module,
+    owner,
+    *,
+    prediction_type: str,
+    sigmas: torch.Tensor,
+    unit_start: bool,
+    latent: dict,
+    row_bytes: Callable[[int, int], int],
+):
+    """A MODEL whose network is called as network(x_NCHW, t_N, conditions=, half_N=, transformer_options=, ...).
+
+    owner: the ModelPatcher that manages the network's weights; loaded together with this model.
+    prediction_type: epsilon, v_prediction or sample.  sigmas: noise levels of the training steps, rising.
+    unit_start: an empty latent starts with noise * sqrt(1 + sigma^2), as diffusers does for "leading"; else noise
+    * sigma.
+    latent: scale, shift, channels, rgb (factors and bias for previews, or None).
+    row_bytes: (latent rows, columns) -> bytes that one frame of one half needs while it is denoised.
+    """
+    import comfy.model_management
+    import comfy.model_patcher
+    import comfy.patcher_extension
+
+    base = _native_base()(network, _latent_format(latent), row_bytes)
+    base.model_sampling = _native_sampling(prediction_type, sigmas, unit_start)
+    patcher = comfy.model_patcher.ModelPatcher(
+        base,
+        load_device=comfy.model_management.get_torch_device(),
+        offload_device=comfy.model_management.unet_offload_device(),
+    )
+    patcher.set_additional_models("dpidm", [owner])
+    patcher.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.PREDICT_NOISE, "dpidm", _one_sigma)
+    return patcher
+
+
+def _one_sigma(executor, x, timestep, *arguments, **options):
+    """All frames are at the same noise level, so one number stands for all: with one per frame the core context windows
+    of 0.3.75 cannot find the step they are at."""
+    return executor(x, timestep[:1], *arguments, **options)
+
+
+def _native_base() -> type:
+    import comfy.conds
+    import comfy.model_base
+    import comfy.supported_models_base
+
+    class DPIDMNative(comfy.model_base.BaseModel):
+        """The host's model object around a network that it did not build."""
+
+        def __init__(self, network, latent_format, row_bytes):
+            config = comfy.supported_models_base.BASE({"disable_unet_model_creation": True})
+            config.latent_format = latent_format
+            super().__init__(config)
+            self.diffusion_model = network
+            self._row_bytes = row_bytes
+
+        def extra_conds(self, **kwargs):
+            if "dpidm_conditions" not in kwargs:
+                from ..dpidm_model.errors import InputError
+
+                raise InputError(
+                    "this MODEL was given a text conditioning; connect positive and negative of DPIDM Native Model"
+                )
+            return {
+                "conditions": comfy.conds.CONDConstant(kwargs["dpidm_conditions"]),
+                "half_N": comfy.conds.CONDRegular(torch.full((1, 1), kwargs["dpidm_half"], device=kwargs["device"])),
+            }
+
+        def apply_model(self, x, t, *arguments, **options):
+            return super().apply_model(x, t.repeat_interleave(len(x) // len(t)), *arguments, **options)
+
+        def memory_required(self, input_shape, cond_shapes=None):
+            return input_shape[0] * self._row_bytes(*input_shape[-2:])
+
+    return DPIDMNative
+
+
+def _native_sampling(prediction_type: str, sigmas: torch.Tensor, unit_start: bool):
+    import comfy.model_sampling as host_sampling
+
+    kinds = {"epsilon": "EPS", "v_prediction": "V_PREDICTION", "sample": "X0"}
+
+    class Sampling(host_sampling.ModelSamplingDiscrete, getattr(host_sampling, kinds[prediction_type])):
+        def noise_scaling(self, sigma, noise, latent_image, max_denoise=False):
+            if torch.count_nonzero(latent_image):
+                return super().noise_scaling(sigma, noise, latent_image, max_denoise)
+            return noise * (torch.sqrt(1 + sigma**2) if unit_start else sigma)
+
+    sampling = Sampling()
+    sampling.set_sigmas(sigmas)
+    return sampling
+
+
+def _latent_format(latent: dict):
+    import comfy.latent_formats
+
+    class Format(comfy.latent_formats.LatentFormat):
+        latent_channels = latent["channels"]
+        scale_factor = latent["scale"]
+
+        def process_in(self, latents):
+            return (latents - latent["shift"]) * latent["scale"]
+
+        def process_out(self, latents):
+            return latents / latent["scale"] + latent["shift"]
+
+    if latent["rgb"]:
+        Format.latent_rgb_factors, Format.latent_rgb_factors_bias = latent["rgb"]
+    elif latent["channels"] == 4:
+        sd15 = comfy.latent_formats.SD15()
+        Format.latent_rgb_factors, Format.taesd_decoder_name = sd15.latent_rgb_factors, sd15.taesd_decoder_name
+    return Format()
+
+
 # ---------------------------------------------------------------------------------------------- VAE
 
 

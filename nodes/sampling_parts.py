@@ -2,14 +2,16 @@
 
 import logging
 
-from ..dpidm_model.sampling.estimate import describe, fit_memory
+from ..dpidm_model.sampling.estimate import describe, fit_memory, window_bytes
 from ..dpidm_model.sampling.guidance import Guidance
 from ..dpidm_model.sampling.resume import StateFile, fingerprint, remove_old, weights_fingerprint
 from ..dpidm_model.sampling.sampler import SamplerConfig
+from ..dpidm_model.sampling.schedulers import training_sigmas
 from ..dpidm_model.sampling.tryon import Place, TryOnInputs
 from ..dpidm_model.sampling.windows import WindowConfig
 from . import host
 from .types import EncodedPoses, LoadedModel
+from .watcher import latent_rgb
 
 log = logging.getLogger(__name__)
 
@@ -55,24 +57,52 @@ def tryon_inputs(
     )
 
 
-def open_place(model: LoadedModel, inputs: TryOnInputs, config: SamplerConfig) -> Place:
-    """Make room, load the network, and decide how much of a window is run at once. Raises OutOfMemoryError."""
+def open_place(model: LoadedModel, inputs: TryOnInputs, config: SamplerConfig | None = None) -> Place:
+    """Make room, load the network, and decide how much of a window is run at once. Raises OutOfMemoryError.
+
+    config: None to encode the garment only.
+    """
+    device, dtype = host.compute_device(), model.dtype
+    if config is None:
+        host.load(model.patcher)
+        return Place(device=device, dtype=dtype, attention=host.attention())
     frames, _, height, width = inputs.agnostic_FCHW.shape
     frames = min(frames, config.windows.length)
-    device = host.compute_device()
-    shape = (model.info.config, frames, height, width, config.guidance.cfg, model.dtype)
+    shape = (model.info.config, frames, height, width, config.guidance.cfg, dtype)
     _, _, wanted = fit_memory(*shape, free=2**62, most=1)
     host.load(model.patcher, wanted)
     batch, sequential, need = fit_memory(*shape, free=host.free_memory(), most=BATCH.get(device.type, 4))
     log.info("DPIDM Video Sampler: %s; %d at once", describe(frames, need // batch), batch)
     return Place(
         device=device,
-        dtype=model.dtype,
+        dtype=dtype,
         attention=host.attention(),
         batch=batch,
         sequential=sequential,
         need=describe(frames, need // batch),
     )
+
+
+def native_parts(model: LoadedModel) -> dict:
+    """What host.native_model has to know of a model."""
+    config, schedule = model.info.config, model.info.schedule
+    frames = 8  # memory grows in proportion to the frames
+
+    def row_bytes(height: int, width: int) -> int:
+        return window_bytes(config, frames, height, width, 1, "cond", model.dtype) // frames
+
+    return {
+        "prediction_type": schedule.prediction_type,
+        "sigmas": training_sigmas(schedule),
+        "unit_start": schedule.timestep_spacing == "leading",
+        "latent": {
+            "scale": config.latent_scale,
+            "shift": config.latent_shift,
+            "channels": config.latent_channels,
+            "rgb": latent_rgb(config.latent_channels),
+        },
+        "row_bytes": row_bytes,
+    }
 
 
 def open_store(model: LoadedModel, inputs: TryOnInputs, config: SamplerConfig) -> StateFile:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
+import torch
 from PIL.Image import Image
 from torch import Tensor
 
@@ -50,8 +51,30 @@ def picture_maker(channels: int) -> Callable[[Tensor], Image] | None:
     """
     if channels == 4:
         return host.sd15_picture()
+    network = shipped_vae(channels)
+    if network is None:
+        return None
+    return lambda latent_CHW: host.to_picture(vae.decode(network, latent_CHW[None].float().cpu())[0])
+
+
+def shipped_vae(channels: int):
+    """The small VAE that comes with the pack, or None if it has another number of channels."""
     path = host.SHIPPED_WEIGHTS / "vae" / "dpidm-tiny-vae.safetensors"
     if channels != vae.LATENT_CHANNELS or not path.is_file():
         return None
-    network, _ = vae.load_vae(path)
-    return lambda latent_CHW: host.to_picture(vae.decode(network, latent_CHW[None].float().cpu())[0])
+    return vae.load_vae(path)[0]
+
+
+@torch.no_grad()
+def latent_rgb(channels: int) -> tuple[list, list] | None:
+    """The host's linear preview of our VAE's latents, ([channels][3] factors, [3] bias) for -1..1, or None.
+
+    How the mean colour of a flat picture changes with each channel.
+    """
+    network = shipped_vae(channels)
+    if network is None:
+        return None
+    steps_CCHW = torch.eye(channels)[:, :, None, None].expand(-1, -1, 4, 4)
+    up, down = (vae.decode(network, sign * steps_CCHW).mean((2, 3)) * 2 - 1 for sign in (1, -1))
+    bias = vae.decode(network, torch.zeros(1, channels, 4, 4)).mean((0, 2, 3)) * 2 - 1
+    return ((up - down) / 2).tolist(), bias.tolist()

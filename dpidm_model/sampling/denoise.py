@@ -10,6 +10,16 @@ from ..network.conditions import TryOnConditions
 from ..network.model import DPIDM
 
 
+def window_conditions(
+    conditions: TryOnConditions, frames: list[list[int]], device: torch.device, dtype: torch.dtype
+) -> TryOnConditions:
+    """The conditions (B = 1) of some windows, as a batch on the device; the garment is shared."""
+    garment = conditions.garment and conditions.garment.to(device, dtype)
+    bare = replace(conditions, garment=None)
+    windows = [bare.window(window).to(device, dtype) for window in frames]
+    return TryOnConditions.batch([replace(window, garment=garment) for window in windows])
+
+
 class NetworkDenoise:
     """Implements memory.Denoise for a DPIDM network.
 
@@ -25,9 +35,9 @@ class NetworkDenoise:
         dtype: torch.dtype,
         attention: Attend = attend,
     ):
-        self.network, self.conditions = network, conditions
+        garment = conditions.garment and conditions.garment.to(device, dtype)
+        self.network, self.conditions = network, replace(conditions, garment=garment)
         self.device, self.dtype, self.attention = device, dtype, attention
-        self.garment = conditions.garment and conditions.garment.to(device, dtype)
         self._held: tuple[list[list[int]], TryOnConditions] | None = None
 
     def __call__(
@@ -44,7 +54,5 @@ class NetworkDenoise:
         """The conditions of these windows on the device; kept until other windows are asked for."""
         if self._held is None or self._held[0] != frames:
             self._held = None  # free the old ones first
-            bare = replace(self.conditions, garment=None)
-            windows = [replace(bare.window(f).to(self.device, self.dtype), garment=self.garment) for f in frames]
-            self._held = (frames, TryOnConditions.batch(windows))
+            self._held = (frames, window_conditions(self.conditions, frames, self.device, self.dtype))
         return self._held[1]

@@ -126,6 +126,12 @@ def alpha_bar(scheduler, t: Tensor) -> Tensor:
     return scheduler.alphas_cumprod[round(float(t))]
 
 
+def training_sigmas(schedule: ScheduleConfig) -> Tensor:
+    """Noise levels sqrt((1 - alpha_bar) / alpha_bar) of the training steps, rising, as the Euler scheduler has them."""
+    alpha_bar_T = make_scheduler("euler", schedule).alphas_cumprod
+    return ((1 - alpha_bar_T) / alpha_bar_T).sqrt()
+
+
 def clean_to_v(clean_FCHW: Tensor, x_FCHW: Tensor, alpha_bar: Tensor) -> Tensor:
     """The v prediction that means the same clean latent; x has unit variance (arXiv 2202.00512, appendix D)."""
     return (alpha_bar.sqrt() * x_FCHW - clean_FCHW) / (1 - alpha_bar).sqrt()

@@ -45,8 +45,11 @@ class TryOnInputs:
     clip_1E: Tensor | None = None
     source_FCHW: Tensor | None = None
 
-    def check(self, model: DPIDMConfig, sampler: SamplerConfig) -> None:
-        """Raise InputError, before anything is computed, if this cannot be sampled with that model."""
+    def check(self, model: DPIDMConfig, length: int | None = None) -> None:
+        """Raise InputError, before anything is computed, if this cannot be sampled with that model.
+
+        length: frames per window, if known.
+        """
         for name, latents in (
             ("agnostic_latents", self.agnostic_FCHW),
             ("garment_latent", self.garment_1CHW),
@@ -57,10 +60,9 @@ class TryOnInputs:
         frames, _, height, width = self.agnostic_FCHW.shape
         self._check_lengths(frames)
         self._check_sizes(height, width)
-        longest = min(frames, sampler.windows.length)
-        if model.temporal != "none" and longest > model.temporal_max_frames:
+        if length and model.temporal != "none" and min(frames, length) > model.temporal_max_frames:
             raise InputError(
-                f"context_length={sampler.windows.length}, but this model's temporal layers know at most "
+                f"context_length={length}, but this model's temporal layers know at most "
                 f"{model.temporal_max_frames} frames; lower context_length"
             )
 
