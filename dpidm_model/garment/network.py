@@ -18,7 +18,7 @@ from ..errors import CheckpointError, MissingFileError
 from ..files import atomic_path
 from ..handovers import CATEGORIES, GARMENT_SLOTS, SLEEVES
 
-INPUT_SIZE = (160, 192)  # width, height
+INPUT_SIZE = (128, 160)  # width, height
 MAP_STRIDE = 4
 FORMAT = "dpidm-garment-pose-1"
 SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "garment_pose.safetensors"
@@ -28,8 +28,8 @@ SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "garment_pose.safete
 class GarmentNetConfig:
     """Widths (channels at strides 2, 4, 8, 16, 32) and residual blocks a level (strides 4 to 32)."""
 
-    widths: tuple[int, int, int, int, int] = (24, 32, 72, 128, 208)
-    blocks: tuple[int, int, int, int] = (1, 2, 2, 2)
+    widths: tuple[int, int, int, int, int] = (24, 32, 64, 128, 208)
+    blocks: tuple[int, int, int, int] = (1, 1, 2, 2)
     neck: int = 48
 
     def __post_init__(self):

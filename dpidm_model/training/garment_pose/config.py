@@ -16,7 +16,7 @@ class GarmentTrainConfig:
     """
 
     out: str = "runs/garment_pose"
-    steps: int = 2700
+    steps: int = 3600
     batch: int = 32
     lr: float = 1.2e-3
     warmup: int = 150

@@ -33,7 +33,7 @@ class Labelled:
 def generate(seed: int) -> Labelled:
     """One rendered picture, in one of the usual shapes, about the size of the network's input."""
     rng = np.random.default_rng((seed, 7))
-    size = [(160, 192), (144, 192), (176, 176), (128, 192)][rng.integers(4)]
+    size = [(128, 160), (120, 160), (144, 144), (104, 160)][rng.integers(4)]
     if rng.random() < NEGATIVE_SHARE:
         r = render_negative(seed, size)
     else:
