@@ -11,8 +11,9 @@ from ..errors import InputError
 from ..handovers import CATEGORIES, GARMENT_SLOTS, GarmentLandmarks
 from ..pose.draw import draw_garment
 from .detector import Detection, detect
+from .network import SHIPPED
 from .picture import as_mask8, as_rgb8
-from .silhouette import NOTHING, foreground_mask
+from .silhouette import NOTHING, foreground_mask, silhouette_landmarks
 
 LOW_CONFIDENCE = 0.4
 
@@ -45,6 +46,8 @@ def read_garment(
         raise InputError(f"category {category!r} is unknown; choose one of auto, {', '.join(CATEGORIES)}")
     picture = as_rgb8(image)
     known = None if mask is None else as_mask8(mask, (picture.shape[1], picture.shape[0]))
+    if not SHIPPED.is_file():
+        return _read_outline(picture, category, known, overrides)
     found = detect(picture, category=category, mask_HW=known)
     outline = foreground_mask(picture) if known is None else known
     if known is None and (outline > 0).mean() < 0.004 and found.single < 0.5:
@@ -55,6 +58,14 @@ def read_garment(
     return GarmentReading(
         landmarks=landmarks, mask_HW=mask_HW, score=found.single, warnings=warnings + low_confidence(landmarks)
     )
+
+
+def _read_outline(picture: np.ndarray, category: str, mask: np.ndarray | None, overrides: str | dict) -> GarmentReading:
+    """Without the detector's weights: the outline's extreme points, and a warning."""
+    landmarks, mask_HW = silhouette_landmarks(picture, category, mask)
+    landmarks = apply_overrides(landmarks, overrides)
+    warning = f"the detector's weights {SHIPPED.name} are missing: rough points from the outline; reinstall the pack"
+    return GarmentReading(landmarks=landmarks, mask_HW=mask_HW, score=0.5, warnings=(warning,))
 
 
 def _best_mask(outline_HW: np.ndarray, heat_HW: np.ndarray) -> np.ndarray:
