@@ -12,12 +12,13 @@ from ..checkpoint.file import ModelInfo, build_model, load_model
 from ..config import DPIDMConfig
 from ..errors import InputError, MissingFileError
 from ..network.model import DPIDM
+from . import patches
 from .config import DataSection, ModelSection, Source
 from .data.base import ClipSet
 from .data.files import FileClips
 from .data.layouts import list_entries
 
-TINY_VAE = Path(__file__).parents[1] / "weights" / "dpidm-tiny-vae.safetensors"
+TINY_VAE = Path(__file__).parents[1] / "weights" / "vae" / "dpidm-tiny-vae.safetensors"
 
 
 def network(section: ModelSection, seed: int) -> tuple[DPIDM, ModelInfo]:
@@ -54,11 +55,19 @@ def trained_info(start: ModelInfo, section: ModelSection, data: DataSection, ste
     )
 
 
-def vae(name: str, config: DPIDMConfig, device: torch.device | str) -> tuple[Callable, Callable]:
+def vae(
+    name: str, config: DPIDMConfig, device: torch.device | str, clips: ClipSet, folder: Path
+) -> tuple[Callable, Callable]:
     """(encode, decode) of the frozen VAE: images (N, 3, H, W) in 0..1 <-> unscaled latents.
 
-    name: "tiny", a .safetensors file in TAESD's layout, or a folder with a diffusers AutoencoderKL.
+    name: "tiny", a .safetensors file in TAESD's layout, a folder with a diffusers AutoencoderKL, or "patches": a linear
+    one, fitted to `clips` and kept in `folder`.
     """
+    if name == "patches":
+        if not (folder / "patches.safetensors").is_file():
+            patches.fit(clips, config.latent_channels).save(folder / "patches.safetensors")
+        linear = patches.Patches.load(folder / "patches.safetensors", device)
+        return linear.encode, linear.decode
     path = TINY_VAE if name == "tiny" else Path(name)
     if not path.exists():
         raise MissingFileError(f"no VAE at {path}; data.vae is 'tiny', a TAESD .safetensors or a diffusers VAE folder")
@@ -120,7 +129,9 @@ def clip_set(source: Source, data: DataSection) -> ClipSet:
     if source.kind == "synthetic":
         from .data.synthetic import SyntheticClips
 
-        return SyntheticClips(split=source.split, clips=source.clips, size=size)
+        return SyntheticClips(
+            split=source.split, clips=source.clips, size=size, frames=source.frames, garments=source.garments
+        )
     assert source.root is not None
     entries = list_entries(source.kind, source.root, source.split, source.prepared, source.categories)
     return FileClips(source.kind, entries[: source.clips or None], size)

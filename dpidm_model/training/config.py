@@ -40,7 +40,8 @@ class Source:
 
     kind: one of KINDS.  root: its folder ("synthetic" has none).  split: train, val or test.  weight: its share of the
     draws.  prepared: the folder prepare_dataset.py wrote for it.  clips: use this many clips only (0 = all; for
-    "synthetic" 0 = endless).  categories: of ViViD and "folder"; empty = all.
+    "synthetic" 0 = endless).  categories: of ViViD and "folder"; empty = all.  frames, garments: of "synthetic" only:
+    length of a clip, and garments per motion when clips > 0 (see data/synthetic.py).
     """
 
     kind: str
@@ -50,6 +51,8 @@ class Source:
     prepared: str | None = None
     clips: int = 0
     categories: tuple[str, ...] = ()
+    frames: int = 16
+    garments: int = 1
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -70,8 +73,8 @@ class DataSection:
 
     height, width: pixels, multiples of 64 for sd15 (multiples of 8 x the network's down-sampling in general).
     flip: share of mirrored clips (paper: 0.5).  keypoint_drop: chance that a joint is not drawn (paper: 0.05).
-    vae: "tiny", a .safetensors file in TAESD's layout or a diffusers AutoencoderKL folder.  encode_batch: frames the
-    VAE takes at once.  clip_vision: folder of a transformers CLIP vision model with projection, whose garment embedding
+    vae: "tiny", a .safetensors file in TAESD's layout, a diffusers AutoencoderKL folder, or "patches" (linear, fitted to
+    the data; for studies).  encode_batch: frames the VAE takes at once.  clip_vision: folder of a transformers CLIP vision model with projection, whose garment embedding
     feeds cross-attention; null = zeros.  cached: keep clips and latents in memory (data sets of a few clips).
     workers: loader processes.
     unreadable: how many samples in a row may be broken before the run stops.

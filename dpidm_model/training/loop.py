@@ -118,19 +118,20 @@ class Trainer:
     def _load_data(self) -> None:
         config, device = self.config, self.accelerator.device
         data = config.data
-        self.encode, self.decode = build.vae(data.vae, self.model.config, device)
+        sets = [build.clip_set(source, data) for source in data.sources]
+        with self.accelerator.main_process_first():
+            encode, self.decode = build.vae(data.vae, self.model.config, device, sets[0], self.folder)
         embed = build.clip_embedding(data.clip_vision, device) if data.clip_vision else None
         self.encoder = Encoder(
             self.model.config,
             self.info.schedule,
-            self.encode,
+            encode,
             device=device,
             chunk=data.encode_batch,
             timestep_bias=config.loss.timestep_bias,
             embed=embed,
             cached=data.cached,
         )
-        sets = [build.clip_set(source, data) for source in data.sources]
         self.samples = Samples(sets, [s.weight for s in data.sources], data, config.loss, config.run.seed)
         self.validation = None
         if data.validation and config.run.validate_every:

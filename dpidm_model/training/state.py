@@ -1,4 +1,4 @@
-"""Checkpoints that survive: written beside and renamed, rotated, verified on load; a broken one gives way to the last."""
+"""Checkpoints that survive: written beside and renamed, rotated, verified on load, with a way back from a broken one."""
 
 import hashlib
 import json

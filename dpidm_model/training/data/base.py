@@ -57,6 +57,10 @@ class ClipSet(Protocol):
         """The clip's given frames at the set's size. Raises UnreadableError."""
         ...
 
+    def read_random(self, index: int, count: int, rng: np.random.Generator) -> tuple[Clip, tuple[int, ...]]:
+        """`count` random frames and their numbers, for phase (i). Raises UnreadableError."""
+        ...
+
 
 # Index of the mirrored joint: OpenPose body, and the 70 face points of the iBUG order (68 and two pupils).
 _BODY_MIRROR = [0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16]

@@ -34,6 +34,16 @@ class FileClips:
             return max(end - start for start, end in entry.ranges)
         return count_frames(entry.frames)
 
+    def read_random(self, index: int, count: int, rng: np.random.Generator) -> tuple[Clip, tuple[int, ...]]:
+        length = self.frames_of(index)
+        if length < count:
+            raise UnreadableError(
+                f"{self.name}/{self.entries[index].name}: has {length} frames, phases.image_frames={count} are needed; "
+                "lower image_frames"
+            )
+        frames = sorted(int(f) for f in rng.choice(length, count, replace=False))
+        return self.read(index, frames), tuple(frames)
+
     def read(self, index: int, frames: list[int]) -> Clip:
         entry = self.entries[index]
         if entry.ranges:  # frame numbers count within the longest usable range

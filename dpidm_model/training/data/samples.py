@@ -78,21 +78,14 @@ class Samples(Dataset):
     def _draw(self, key: Key, rng: np.random.Generator) -> tuple[Clip, tuple[int, ...]]:
         chosen = self.sets[rng.choice(len(self.sets), p=self.weights / self.weights.sum())]
         index = int(rng.integers(len(chosen)))
-        length = chosen.frames_of(index)
         if key.phase == IMAGE:
-            frames = np.sort(rng.choice(length, key.frames, replace=length < key.frames))
-        else:
-            if length < key.frames:
-                raise UnreadableError(f"{chosen.name}: clip {index} has {length} frames, {key.frames} are needed")
-            frames = np.arange(key.frames) + rng.integers(length - key.frames + 1)
-        numbers = [int(f) for f in frames]
-        unique = sorted(set(numbers))
-        clip = chosen.read(index, unique)
-        if len(unique) < len(numbers):  # an image where several random frames were asked for
-            raise UnreadableError(
-                f"{clip.name}: has {length} frames, phases.image_frames={key.frames} are needed; lower image_frames"
-            )
-        return clip, tuple(numbers)
+            return chosen.read_random(index, key.frames, rng)
+        length = chosen.frames_of(index)
+        if length < key.frames:
+            raise UnreadableError(f"{chosen.name}: clip {index} has {length} frames, {key.frames} are needed")
+        start = int(rng.integers(length - key.frames + 1))
+        frames = tuple(range(start, start + key.frames))
+        return chosen.read(index, list(frames)), frames
 
     def _sample(self, clip: Clip, frames: tuple[int, ...], rng: np.random.Generator, unreadable: int) -> Sample:
         flipped = bool(rng.random() < self.data.flip)

@@ -1,0 +1,129 @@
+"""The generated world as a data set: endless, or a few motions each worn with several garments.
+
+# F frames, H W pixel rows/columns
+"""
+
+from collections import OrderedDict
+from dataclasses import replace
+
+import numpy as np
+
+from ...errors import InputError
+from ...garment.renderer import RenderedGarment
+from ...handovers import PoseTrack
+from ...world import clip as world
+from ...world.render import SUPERSAMPLING
+from .base import Clip
+
+FPS = 8.0
+SPLITS = {"train": world.TRAIN_SEEDS, "val": world.VALIDATION_SEEDS, "test": world.TEST_SEEDS}
+KEPT = 256  # rendered clips kept in memory (about 0.6 MB each at 128x96, 16 frames)
+
+
+class SyntheticClips:
+    """See ClipSet.
+
+    clips 0: as many as the split has seeds, each in its own garment, rendered when asked for.
+    clips N: the first N seeds of the split, each worn with `garments` garments: those of the clips i, i+1, ... (modulo
+    N), so that clip i + N * k is motion i in the garment of clip (i + k) mod N. Rendered once and kept.
+    frames: length of a clip.  size: (width, height).
+    """
+
+    def __init__(
+        self,
+        *,
+        split: str,
+        clips: int,
+        size: tuple[int, int],
+        frames: int = 16,
+        garments: int = 1,
+        category: str = "upper",
+    ):
+        if clips and not 1 <= garments <= clips:
+            raise InputError(f"garments={garments} must be in 1..clips={clips}: the garments are those of the clips")
+        self.name, self.size, self.frames = "synthetic", size, frames
+        self.seeds, self.clips, self.garments, self.category = SPLITS[split], clips, garments, category
+        self._kept: OrderedDict[int, Clip] = OrderedDict()
+
+    def __len__(self) -> int:
+        return self.clips * self.garments if self.clips else len(self.seeds)
+
+    def frames_of(self, index: int) -> int:
+        return self.frames
+
+    def read(self, index: int, frames: list[int]) -> Clip:
+        if self.clips:
+            return _frames(self._whole(index), frames)
+        return _frames(self._own_garment(self.seeds[index], max(frames) + 1, FPS), frames)
+
+    def read_random(self, index: int, count: int, rng: np.random.Generator) -> tuple[Clip, tuple[int, ...]]:
+        """Frames for phase (i). Endless: only those are rendered, spread over the clip's time."""
+        if self.clips:
+            frames = sorted(int(f) for f in rng.choice(self.frames, count, replace=count > self.frames))
+            return self.read(index, frames), tuple(frames)
+        return self._own_garment(self.seeds[index], count, FPS * count / self.frames), tuple(range(count))
+
+    def _own_garment(self, seed: int, frames: int, fps: float) -> Clip:
+        made = world.make_clip(seed, frames, self.size, fps=fps, category=self.category, flow=False)
+        return Clip(
+            name=f"synthetic/{seed}",
+            frames_FHW3=made.frames_FHW3,
+            mask_FHW=made.agnostic_FHW.astype(np.uint8) * 255,
+            garment_HW3=made.garment_HW3,
+            pose=made.pose,
+            landmarks=made.landmarks,
+        )
+
+    def _whole(self, index: int) -> Clip:
+        if index not in self._kept:
+            motion, shift = index % self.clips, index // self.clips
+            wardrobe = [self.seeds[(motion + k) % self.clips] for k in range(self.garments)]
+            worn = dress_motion(self.seeds[motion], wardrobe, self.frames, self.size, self.category)
+            for k, clip in enumerate(worn):
+                self._kept[motion + self.clips * k] = clip
+            while len(self._kept) > max(KEPT, self.garments):
+                self._kept.popitem(last=False)
+            assert shift < self.garments
+        return self._kept[index]
+
+
+def _frames(clip: Clip, frames: list[int]) -> Clip:
+    pose = clip.pose
+    return replace(
+        clip,
+        frames_FHW3=clip.frames_FHW3[frames],
+        mask_FHW=clip.mask_FHW[frames],
+        pose=PoseTrack(pose.keypoints_FK3[frames], pose.canvas, pose.provenance_F[frames]),
+    )
+
+
+def dress_motion(
+    motion_seed: int, garment_seeds: list[int], frames: int, size: tuple[int, int], category: str = "upper"
+) -> list[Clip]:
+    """The motion of one seed in the garments of several: clips that differ in the garment alone, masks included."""
+    rngs = _streams(motion_seed)
+    stage = world._set_stage(rngs, frames, size, FPS, category, world.Options())
+    garments: list[RenderedGarment] = [
+        world._pick_garment(_streams(seed)["garment_a"], size, category, None) for seed in garment_seeds
+    ]
+    worn = [
+        world._dress(np.random.default_rng((motion_seed, seed)), stage, garment, size, False)
+        for seed, garment in zip(garment_seeds, garments)
+    ]
+    pose = world.pose_track(stage.person, stage.camera.resized(1 / SUPERSAMPLING))
+    mask_FHW = world._agnostic(rngs["mask"], stage, world._kept(stage, size), category, worn)
+    return [
+        Clip(
+            name=f"synthetic/{motion_seed}-in-{seed}",
+            frames_FHW3=truth.frames_FHW3,
+            mask_FHW=mask_FHW.astype(np.uint8) * 255,
+            garment_HW3=garment.image_HW3,
+            pose=pose,
+            landmarks=garment.landmarks,
+        )
+        for seed, truth, garment in zip(garment_seeds, worn, garments)
+    ]
+
+
+def _streams(seed: int) -> dict[str, np.random.Generator]:
+    return dict(zip(world.STREAMS, np.random.default_rng(seed).spawn(len(world.STREAMS))))

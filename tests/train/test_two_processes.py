@@ -1,0 +1,123 @@
+"""train.py itself, as users start it: one process against two (gloo, CPU), signals, a full disk."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from safetensors.torch import load_file
+
+from dpidm_model.training import state
+
+ROOT = Path(__file__).parents[2]
+NETWORK = {
+    "latent_channels": 4, "block_out_channels": [16, 32], "attention_levels": [True, True], "heads": [2, 2],
+    "norm_groups": 8, "cross_attention_dim": 16, "pose_channels": 16, "adapter_bottleneck": 8, "temporal_heads": 2,
+    "temporal_norm_groups": 8,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """A YAML file of a small run on generated clips."""
+    from dpidm_model.vae import build_vae, save_vae
+
+    folder = tmp_path_factory.mktemp("train")
+    save_vae(folder / "vae.safetensors", build_vae(4, seed=1), {"name": "test"})
+    plain = {
+        "output": str(folder / "run"),
+        "model": {"preset": "tiny", "config": NETWORK},
+        "data": {
+            "sources": [{"kind": "synthetic", "clips": 6}], "height": 64, "width": 48, "cached": True,
+            "vae": str(folder / "vae.safetensors"),
+        },
+        "phases": {"image_clips": 4, "video_clips": 4, "video_frames": 3},
+        "optim": {"ema": 0.0},
+        "run": {"steps": 5, "checkpoint_minutes": 60, "trackers": [], "log_every": 1},
+    }  # fmt: skip
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(plain))
+    return path
+
+
+def start(config, *overrides, **environment):
+    command = [sys.executable, str(ROOT / "train.py"), "--config", str(config), "--threads", "1", "--json", *overrides]
+    own = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", **environment}
+    return subprocess.Popen(command, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def finish(process):
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err[-4000:]
+    return json.loads(out.strip().splitlines()[-1]) if out.strip() else None
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return str(s.getsockname()[1])
+
+
+@pytest.mark.slow
+def test_two_processes_of_two_clips_equal_one_of_four(config, tmp_path):
+    one = finish(start(config, f"output={tmp_path / 'one'}"))
+    port = free_port()
+    halves = [
+        start(
+            config, f"output={tmp_path / 'two'}", "phases.image_clips=2", "phases.video_clips=2",
+            RANK=str(r), LOCAL_RANK=str(r), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port,
+        )
+        for r in range(2)
+    ]  # fmt: skip
+    two, _ = [finish(p) for p in halves]
+    a, b = load_file(one["model"]), load_file(two["model"])
+    start_weights = load_file(finish(start(config, f"output={tmp_path / 'none'}", "run.steps=1"))["model"])
+    assert max(float((a[n] - start_weights[n]).abs().max()) for n in a) > 5e-5  # it did learn
+    assert max(float((a[n] - b[n]).abs().max()) for n in a) <= 1e-5
+    for name in ("image", "video"):
+        losses = [
+            [json.loads(line).get(name) for line in (Path(r["output"]) / "log.jsonl").read_text().splitlines()]
+            for r in (one, two)
+        ]
+        assert len(losses[0]) == len(losses[1]) == 5
+
+
+@pytest.mark.slow
+def test_sigterm_leaves_a_checkpoint_and_the_command_resumes(config, tmp_path):
+    process = start(config, f"output={tmp_path}", "run.steps=100000")
+    log = tmp_path / "log.jsonl"
+    deadline = time.monotonic() + 240
+    while not (log.exists() and len(log.read_text().splitlines()) >= 2):
+        assert process.poll() is None, process.communicate()[1][-3000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    stopped = finish(process)
+    (saved,) = state.checkpoints(tmp_path)
+    state.verify(saved)
+    assert state.step_of(saved) == stopped["step"] >= 2
+    again = start(config, f"output={tmp_path}", f"run.steps={stopped['step'] + 2}")
+    assert finish(again)["step"] == stopped["step"] + 2
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_survived(config, tmp_path):
+    """Files may not grow beyond 200 kB: what a quota or a full disk does to the checkpoint's writes."""
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000));"
+        "sys.argv = sys.argv[1:]; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    command = [sys.executable, "-c", code, str(ROOT / "train.py"), "--config", str(config), "--threads", "1"]
+    command += [f"output={tmp_path}", "run.steps=3", "run.checkpoint_minutes=1e-6"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, timeout=600)
+    assert "checkpoint at step 1 NOT written" in done.stderr, done.stderr[-3000:]
+    assert "step 3/3" in done.stderr  # went on to the end
+    assert state.checkpoints(tmp_path) == []
+    assert not list(tmp_path.glob(".*part"))
