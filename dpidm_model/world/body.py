@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .mesh import cross, normalise, ring_angles, tube
+from .mesh import columns, cross, normalise, ring_angles, tube
 from .motion import SIDES, Figure, Skeleton, hinge
 
 # height along the trunk (0 hip joints, 1 shoulder line) -> half width, half depth, depth offset (metres, average person)
@@ -82,7 +82,7 @@ HEAD = np.array(
         (1.000, 0.040, 0.200, -0.090),
     ]
 )
-HEAD_ANGLES = ring_angles(37, front_density=0.55)
+HEAD_COLUMNS, HEAD_DENSITY = 37, 0.55  # ring columns of a head, closer together on the face
 
 
 def _table(table: np.ndarray, at: np.ndarray) -> list[np.ndarray]:
@@ -196,8 +196,8 @@ def neck_surface(figure: Figure, skeleton: Skeleton, angle_S: np.ndarray) -> np.
     return tube(centre, front, side, radius[..., None], radius[..., None] * 1.02, angle_S)
 
 
-def head_surface(figure: Figure, skeleton: Skeleton, depth_R: np.ndarray, swell=0.0, features: float = 1.0):
-    """The head at depths 0 (crown) .. 1 (chin), on HEAD_ANGLES, swollen by a factor `swell` (R, S): (F, R, S, 3).
+def head_surface(figure: Figure, skeleton: Skeleton, depth_R, angle_S, swell=0.0, features: float = 1.0):
+    """The head at depths 0 (crown) .. 1 (chin), swollen by `swell` head heights (R, S): (F, R, S, 3).
 
     features: 0 leaves out nose, eye sockets and lips (for hair).
     """
@@ -205,7 +205,7 @@ def head_surface(figure: Figure, skeleton: Skeleton, depth_R: np.ndarray, swell=
     down, front, side = (skeleton.head_F33[:, None, :, i] for i in (1, 2, 0))
     radius, offset = (front_R + back_R) / 2, (front_R - back_R) / 2
     offset = offset * np.ones((len(down), 1), np.float32)
-    d, a = depth_R[:, None], HEAD_ANGLES[None]
+    d, a = depth_R[:, None], angle_S[None]
     relief = 0.105 * np.exp(-((a / 0.17) ** 2)) * np.clip((d - 0.40) / 0.24, 0, 1) * (d < 0.665)
     relief = relief - 0.030 * np.exp(-(((np.abs(a) - 0.42) / 0.2) ** 2 + ((d - 0.47) / 0.045) ** 2))
     relief = relief + 0.018 * np.exp(-((a / 0.25) ** 2 + ((d - 0.765) / 0.04) ** 2))
@@ -214,7 +214,7 @@ def head_surface(figure: Figure, skeleton: Skeleton, depth_R: np.ndarray, swell=
     centre = skeleton.joints["head"][:, None] + down * ((depth_R - 0.5) * figure.head)[None, :, None]
     centre = centre + front * offset[..., None]
     axis = (np.broadcast_to(front, centre.shape), np.broadcast_to(side, centre.shape))
-    return tube(centre, *axis, radius[None, :, None] + out, width_R[None, :, None] + out, HEAD_ANGLES, 2.2)
+    return tube(centre, *axis, radius[None, :, None] + out, width_R[None, :, None] + out, angle_S, 2.2)
 
 
 def head_points(figure: Figure, skeleton: Skeleton, table_K3: np.ndarray) -> np.ndarray:
@@ -271,8 +271,8 @@ def hand_points(skeleton: Skeleton, side: str, curl: float) -> np.ndarray:
     return np.stack(points, 1).astype(np.float32)
 
 
-def hand_surfaces(skeleton: Skeleton, side: str, points_FK3: np.ndarray, size: float) -> list[np.ndarray]:
-    """Palm and five fingers as tubes, each (F, R, S, 3)."""
+def hand_surfaces(skeleton: Skeleton, side: str, points_FK3: np.ndarray, size: float, detail: float):
+    """Palm and five fingers as tubes, a list of (F, R, S, 3)."""
     wrist, elbow = skeleton.joints[f"{side}_wrist"], skeleton.joints[f"{side}_elbow"]
     along, thin = normalise(wrist - elbow), hinge(skeleton, side)
     wide = cross(thin, along)
@@ -281,7 +281,7 @@ def hand_surfaces(skeleton: Skeleton, side: str, points_FK3: np.ndarray, size: f
     half_thin = np.array([0.115, 0.11, 0.10, 0.085, 0.07, 0.04], np.float32) * HAND_LENGTH * size
     centre = wrist[:, None] + along[:, None] * (at * HAND_LENGTH)[None, :, None]
     frame = [np.broadcast_to(axis[:, None], centre.shape) for axis in (wide, thin)]
-    surfaces = [tube(centre, *frame, half_wide[None, :, None], half_thin[None, :, None], ring_angles(10), 2.5)]
+    surfaces = [tube(centre, *frame, half_wide[None, :, None], half_thin[None, :, None], ring_angles(columns(11, detail)), 2.5)]
     for index, (_, _, _, _, radius) in enumerate(FINGERS.values()):
         joints = points_FK3[:, 1 + 4 * index : 5 + 4 * index]
         tip = joints[:, 3:] + normalise(joints[:, 3:] - joints[:, 2:3]) * radius * HAND_LENGTH * 0.6
@@ -290,9 +290,10 @@ def hand_surfaces(skeleton: Skeleton, side: str, points_FK3: np.ndarray, size: f
         across = np.broadcast_to(thin[:, None], centre.shape)
         direction = normalise(direction)
         across = normalise(across - direction * (across * direction).sum(-1, keepdims=True))
+        finger = ring_angles(7 if detail > 0.7 else 5)
         taper = np.array([1.05, 1.0, 0.92, 0.80, 0.25], np.float32) * radius * HAND_LENGTH * size
         surfaces.append(
-            tube(centre, cross(across, direction), across, taper[None, :, None], taper[None, :, None], ring_angles(7))
+            tube(centre, cross(across, direction), across, taper[None, :, None], taper[None, :, None], finger)
         )
     return surfaces
 

@@ -17,7 +17,7 @@ from .mask import agnostic_masks
 from .mesh import Mesh
 from .motion import make_motion, wander
 from .person import Part, Person, make_person, person_mesh
-from .render import FAR, SUPERSAMPLING, Camera, Light, Shot, contact_shadow, make_light, shoot
+from .render import FAR, Camera, Light, Shot, contact_shadow, make_light, shoot, working_size
 from .truth import pose_track
 
 # Seeds of the three parts of the generated data set; they never overlap.
@@ -41,12 +41,12 @@ class WornTruth:
 
     frames_FHW3: uint8 RGB.  worn_FHW: bool, the visible garment.  flow_FHW2: float32, for every visible garment pixel of
     frame f the way in pixels (x, y) that this point of the cloth moves until frame f + 1 (0 elsewhere and in the last
-    frame); the point may be hidden there.
+    frame); the point may be hidden there. None if not asked for.
     """
 
     frames_FHW3: np.ndarray
     worn_FHW: np.ndarray
-    flow_FHW2: np.ndarray
+    flow_FHW2: np.ndarray | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +63,14 @@ class TryOnClip:
     garment_HW3: np.ndarray
     landmarks: GarmentLandmarks
     worn_FHW: np.ndarray
-    flow_FHW2: np.ndarray
+    flow_FHW2: np.ndarray | None
     pose: PoseTrack
     agnostic_FHW: np.ndarray
     category: str
     fps: float
     seed: int
-    garment_b_HW3: np.ndarray
-    landmarks_b: GarmentLandmarks
+    garment_b_HW3: np.ndarray | None = None
+    landmarks_b: GarmentLandmarks | None = None
     frames_b_FHW3: np.ndarray | None = None
     worn_b_FHW: np.ndarray | None = None
     flow_b_FHW2: np.ndarray | None = None
@@ -78,14 +78,14 @@ class TryOnClip:
 
 @dataclass(frozen=True)
 class _Stage:
-    """What both garments' renderings share. Pictures are SUPERSAMPLING times the output."""
+    """What both garments' renderings share. Pictures have the working size."""
 
     person: Person
     camera: Camera
     light: Light
     body: list[Shot]
     backdrop: list[np.ndarray]
-    density: float
+    detail: float
 
 
 def make_clip(
@@ -96,13 +96,13 @@ def make_clip(
     fps: float = 8.0,
     category: str = "upper",
     unpaired: bool = False,
-    flow: bool = True,
+    flow: bool = False,
     options: dict | None = None,
 ) -> TryOnClip:
     """One clip; equal arguments give equal clips on one machine.
 
     size: (width, height), at least 48x64.  category: upper, lower or dress.  unpaired: also render garment B on the same
-    motion.  flow: False leaves the flow zero (faster).  options: see `Options`.  Raises InputError on impossible numbers.
+    motion.  flow: also compute the optical flow of the garments.  options: see `Options`.  Raises InputError on impossible numbers.
     """
     if min(size) < 32 or frames < 1 or category not in CATEGORIES:
         raise InputError(
@@ -112,32 +112,32 @@ def make_clip(
     rngs = dict(zip(STREAMS, np.random.default_rng(seed).spawn(len(STREAMS)), strict=True))
     wish = Options(**(options or {}))
     stage = _set_stage(rngs, frames, size, fps, category, wish)
-    garments = [_pick_garment(rngs[f"garment_{x}"], size, category, wish.garment_kind) for x in "ab"]
-    worn = [
-        _dress(rngs[f"folds_{x}"], stage, garment, size, flow) if x == "a" or unpaired else None
-        for x, garment in zip("ab", garments, strict=True)
-    ]
-    keep = _kept(stage, size)
-    pose = pose_track(stage.person, stage.camera.resized(1 / SUPERSAMPLING))
-    agnostic = _agnostic(rngs["mask"], stage, keep, category, size, worn)
-    first, second = worn
-    assert first is not None
+    garments, worn = [], []
+    for x in "ab" if unpaired else "a":
+        garments.append(_pick_garment(rngs[f"garment_{x}"], size, category, wish.garment_kind))
+        worn.append(_dress(rngs[f"folds_{x}"], stage, garments[-1], size, flow))
+    first = worn[0]
+    second = {}
+    if unpaired:
+        second = {
+            "garment_b_HW3": garments[1].image_HW3,
+            "landmarks_b": garments[1].landmarks,
+            "frames_b_FHW3": worn[1].frames_FHW3,
+            "worn_b_FHW": worn[1].worn_FHW,
+            "flow_b_FHW2": worn[1].flow_FHW2,
+        }
     return TryOnClip(
         frames_FHW3=first.frames_FHW3,
         garment_HW3=garments[0].image_HW3,
         landmarks=garments[0].landmarks,
         worn_FHW=first.worn_FHW,
         flow_FHW2=first.flow_FHW2,
-        pose=pose,
-        agnostic_FHW=agnostic,
+        pose=pose_track(stage.person, stage.camera.resized(size)),
+        agnostic_FHW=_agnostic(rngs["mask"], stage, _kept(stage, size), size, category, worn),
         category=category,
         fps=fps,
         seed=seed,
-        garment_b_HW3=garments[1].image_HW3,
-        landmarks_b=garments[1].landmarks,
-        frames_b_FHW3=second and second.frames_FHW3,
-        worn_b_FHW=second and second.worn_FHW,
-        flow_b_FHW2=second and second.flow_FHW2,
+        **second,
     )
 
 
@@ -166,14 +166,15 @@ def _set_stage(rngs, frames: int, size: tuple[int, int], fps: float, category: s
     t_F = np.arange(frames) / fps
     plan = make_motion(rngs["motion"], t_F, turning=wish.turning, gestures=wish.gestures)
     person = make_person(rngs["person"], plan, looks=wish.looks)
-    work = (size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING)
+    work = working_size(size)
     camera = _make_camera(rngs["camera"], person, t_F, work, category, wish.view)
     light = make_light(rngs["light"])
     scale = float(camera.scale_F.mean())
-    mesh, texture = person_mesh(rngs["texture"], person, scale)
+    detail = float(np.clip(0.25 + scale / 600, 0.4, 1.0))
+    mesh, texture = person_mesh(rngs["texture"], person, scale, detail)
     screen_FV3 = camera.project(mesh.vertices_FV3)
     body = [shoot(mesh, texture, screen_FV3[f], f, light, work[::-1]) for f in range(frames)]
-    return _Stage(person, camera, light, body, _backdrops(rngs["scene"], camera, person, wish), min(1.0, scale / 420 + 0.2))
+    return _Stage(person, camera, light, body, _backdrops(rngs["scene"], camera, person, wish), detail)
 
 
 def _make_camera(rng, person: Person, t_F, size: tuple[int, int], category: str, view: str | None) -> Camera:
@@ -216,19 +217,19 @@ def _pick_garment(rng, size: tuple[int, int], category: str, kind: str | None) -
 
 def _dress(rng, stage: _Stage, garment: RenderedGarment, size, flow: bool) -> WornTruth:
     """Render every frame in one garment."""
-    mesh, texture = garment_mesh(rng, stage.person, garment, stage.density)
+    mesh, texture = garment_mesh(rng, stage.person, garment, stage.detail)
     screen_FV3 = stage.camera.project(mesh.vertices_FV3)
     count = len(stage.body)
     frames_FHW3 = np.empty((count, size[1], size[0], 3), np.uint8)
     worn_FHW = np.zeros((count, size[1], size[0]), bool)
-    flow_FHW2 = np.zeros((count, size[1], size[0], 2), np.float32)
+    flow_FHW2 = np.zeros((count, size[1], size[0], 2), np.float32) if flow else None
     for f in range(count):
         shot = shoot(mesh, texture, screen_FV3[f], f, stage.light, stage.camera.size[::-1])
         picture, shot = _compose(stage, f, shot)
         frames_FHW3[f] = _shrink(np.clip(picture, 0, 255), size).astype(np.uint8)
         cover = shot.raster.paint(np.ones(len(shot.part_N), np.float32))
         worn_FHW[f] = _shrink(cover, size) > 0.5
-        if flow and f + 1 < count:
+        if flow_FHW2 is not None and f + 1 < count:
             flow_FHW2[f] = _flow(mesh, screen_FV3[f + 1], shot, size) * worn_FHW[f][..., None]
     return WornTruth(frames_FHW3, worn_FHW, flow_FHW2)
 
@@ -265,7 +266,7 @@ def _flow(mesh: Mesh, next_V3: np.ndarray, shot: Shot, size: tuple[int, int]) ->
     way_N2 = goal_N2 - np.stack([columns + 0.5, rows + 0.5], 1)
     dense = shot.raster.paint(np.concatenate([way_N2, np.ones((len(way_N2), 1))], 1).astype(np.float32))
     mean = _shrink(dense, size)
-    return mean[..., :2] / np.maximum(mean[..., 2:], 1e-3) / SUPERSAMPLING
+    return mean[..., :2] / np.maximum(mean[..., 2:], 1e-3) * (size[1] / height)
 
 
 def _kept(stage: _Stage, size: tuple[int, int]) -> np.ndarray:
@@ -277,23 +278,21 @@ def _kept(stage: _Stage, size: tuple[int, int]) -> np.ndarray:
     return np.stack(masks)
 
 
-def _agnostic(rng, stage: _Stage, keep_FHW, category: str, size, worn: list[WornTruth | None]) -> np.ndarray:
+def _agnostic(rng, stage: _Stage, keep_FHW, size, category: str, worn: list[WornTruth]) -> np.ndarray:
     """The mask is drawn from the pose; its lower edge lies a random way below the longer garment's hem."""
-    body_FK2 = _body_joints(stage)
+    body_FK2 = _body_joints(stage, size)
     hem_F = np.zeros(len(keep_FHW))
     for truth in worn:
-        if truth is not None:
-            rows = truth.worn_FHW.any(2)
-            last = rows.shape[1] - rows[:, ::-1].argmax(1)
-            hem_F = np.maximum(hem_F, np.where(rows.any(1), last, 0).max() * 1.0)
+        rows = truth.worn_FHW.any(2)
+        last = rows.shape[1] - rows[:, ::-1].argmax(1)
+        hem_F = np.maximum(hem_F, np.where(rows.any(1), last, 0))
     loose = float(rng.uniform(0.03, 0.10))
-    hidden = np.stack([keep & ~np.any([t.worn_FHW[f] for t in worn if t], 0) for f, keep in enumerate(keep_FHW)])
+    hidden = np.stack([keep & ~np.any([t.worn_FHW[f] for t in worn], 0) for f, keep in enumerate(keep_FHW)])
     return agnostic_masks(body_FK2, hidden, category, hem_F, loose)
 
 
-def _body_joints(stage: _Stage) -> np.ndarray:
+def _body_joints(stage: _Stage, size: tuple[int, int]) -> np.ndarray:
     """The 18 body joints in output pixels, also those outside the picture: (F, 18, 2)."""
-    width, height = stage.camera.size
-    wide = Camera(stage.camera.scale_F, stage.camera.centre_F2, (width, height)).resized(1 / SUPERSAMPLING)
-    large = Camera(wide.scale_F, wide.centre_F2, (wide.size[0] + 20000, wide.size[1] + 20000))
-    return pose_track(stage.person, large).keypoints_FK3[:, BODY, :2] - 10000
+    view, border = stage.camera.resized(size), 10000
+    wide = Camera(view.scale_F, view.centre_F2, (size[0] + 2 * border, size[1] + 2 * border))
+    return pose_track(stage.person, wide).keypoints_FK3[:, BODY, :2] - border

@@ -40,22 +40,22 @@ def make_folds(rng: np.random.Generator) -> Folds:
 
 
 def garment_mesh(
-    rng: np.random.Generator, person: Person, garment: RenderedGarment, density: float = 1.0
+    rng: np.random.Generator, person: Person, garment: RenderedGarment, detail: float = 1.0
 ) -> tuple[Mesh, np.ndarray]:
     """The worn garment's mesh and its atlas picture (H, W, 4).
 
-    garment: rendered with layers.  density: mesh resolution, 1 = fine enough for 512x384.
+    garment: rendered with layers.  detail: mesh resolution, 1 = fine enough for 512x384.
     """
     builder, atlas, folds = MeshBuilder(), Atlas(), make_folds(rng)
     torso = garment.layer("torso")
     if torso is not None:
         sleeved = garment.landmarks.sleeve != "none"
-        add_torso(builder, atlas, person, torso, folds, density, sleeved)
+        add_torso(builder, atlas, person, torso, folds, detail, sleeved)
     for side in SIDES:
         for half, name in enumerate(("upper_sleeve", "lower_sleeve")):
             layer = garment.layer(f"{side}_{name}")
             if layer is not None:
-                add_sleeve(builder, atlas, person, layer, side, half, folds, density)
+                add_sleeve(builder, atlas, person, layer, side, half, folds, detail)
     return builder.build(), atlas.picture()
 
 
@@ -126,7 +126,7 @@ def closed_back(picture_HW4: np.ndarray, top: float) -> np.ndarray:
 
 # ------------------------------------------------------------------ torso
 def add_torso(
-    builder, atlas: Atlas, person: Person, layer: GarmentLayer, folds: Folds, density: float, sleeved: bool
+    builder, atlas: Atlas, person: Person, layer: GarmentLayer, folds: Folds, detail: float, sleeved: bool
 ) -> None:
     """Neckline to hem around the trunk; below the hips the cloth hangs."""
     shoulders = [_anchor(layer, f"{s}_shoulder") for s in SIDES]
@@ -136,8 +136,8 @@ def add_torso(
     rows = np.flatnonzero((layer.rgba_HW4[..., 3] > 127).any(1))
     hem = SHOULDER_HEIGHT - (rows[-1] + 1 - top[1]) / per_height[1]
     collar = min(SHOULDER_HEIGHT + (top[1] - rows[0]) / per_height[1], NECK_HEIGHT)
-    height_R = np.linspace(collar, hem, max(10, round(30 * density)))
-    angle_S = ring_angles(2 * max(9, round(20 * density)) + 1)
+    height_R = np.linspace(collar, hem, max(10, round(30 * detail)))
+    angle_S = ring_angles(2 * max(9, round(20 * detail)) + 1)
     points_R2 = top + (SHOULDER_HEIGHT - height_R)[:, None] * per_height
     half_shoulder = np.linalg.norm(shoulders[1] - shoulders[0]) / 2
     strip = measure(layer.rgba_HW4[..., 3], points_R2, np.array([1, 0], np.float32), 2.2 * half_shoulder)
@@ -214,7 +214,7 @@ def torso_folds(person: Person, height_R, angle_S, folds: Folds, ease_R) -> np.n
 
 
 # ------------------------------------------------------------------ sleeves
-def add_sleeve(builder, atlas, person: Person, layer: GarmentLayer, side: str, half: int, folds: Folds, density) -> None:
+def add_sleeve(builder, atlas, person: Person, layer: GarmentLayer, side: str, half: int, folds: Folds, detail) -> None:
     """One half of a sleeve (0 shoulder to elbow, 1 elbow to wrist) around the arm."""
     names = ("shoulder", "elbow", "wrist")
     start, stop = (_anchor(layer, f"{side}_{names[half + i]}") for i in (0, 1))
@@ -227,11 +227,11 @@ def add_sleeve(builder, atlas, person: Person, layer: GarmentLayer, side: str, h
         return
     end = min(probe[strip.found_R][-1] + 0.02, 1.04)
     begin = -0.14 if half == 0 else max(probe[strip.found_R][0], -0.65)
-    at_R = np.linspace(begin, end, max(5, round((14 if half else 16) * density * max(end - begin, 0.3))))
+    at_R = np.linspace(begin, end, max(5, round((14 if half else 16) * detail * max(end - begin, 0.3))))
     steady = np.maximum(at_R, min(0.30, end * 0.6) if half == 0 else begin + 0.03)  # the sleeve's cap is cut on the slant: take the width below it
     low, high = (np.interp(np.minimum(steady, end - 0.03), probe, edge) for edge in (strip.low_R, strip.high_R))
     strip = Strip((start + at_R[:, None] * along).astype(np.float32), normal, low, high, np.ones(len(at_R), bool))
-    angle_S = ring_angles(2 * max(5, round(9 * density)) + 1)
+    angle_S = ring_angles(2 * max(5, round(9 * detail)) + 1)
     placed_RS2 = strip.place(wrap(angle_S)).astype(np.float32)
     metres = (person.figure.forearm if half else person.figure.upper_arm) / length
     surface = sleeve_surface(person, side, at_R + half, angle_S, (high - low) * metres, folds)

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from .atlas import mottle, opaque
-from .body import HEAD_ANGLES
 
 SKIN = np.array(
     [(255, 224, 196), (243, 203, 170), (230, 182, 145), (206, 152, 112), (166, 112, 76), (121, 78, 52), (84, 54, 38)],
@@ -98,15 +97,19 @@ class _Canvas:
         return np.stack([(points[:, 0] / (2 * np.pi) + 0.5) * self.width, points[:, 1] * self.height], 1)
 
     def fill(self, outline, colour, alpha: float = 1.0, blur: float = 0.0) -> None:
-        mask = np.zeros((self.height, self.width), np.uint8)
-        cv2.fillPoly(mask, [np.round(self.pixels(outline) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        points, sigma = self.pixels(outline), blur * self.height
+        pad = 2 + 3 * sigma
+        x0, y0 = np.maximum(np.floor(points.min(0) - pad), 0).astype(int)
+        x1, y1 = np.minimum(np.ceil(points.max(0) + pad), (self.width, self.height)).astype(int)
+        if x1 <= x0 or y1 <= y0:
+            return
+        mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        cv2.fillPoly(mask, [np.round((points - (x0, y0)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
         weight = mask.astype(np.float32) * (alpha / 255)
         if blur:
-            sigma = blur * self.height
             weight = cv2.GaussianBlur(weight, (0, 0), sigma)
-        weight = weight[..., None]
-        self.picture *= 1 - weight
-        self.picture += weight * np.asarray(colour, np.float32)
+        window = self.picture[y0:y1, x0:x1]
+        window += weight[..., None] * (np.asarray(colour, np.float32) - window)
 
     def ellipse(self, angle, depth, radius_angle, radius_depth, colour, alpha=1.0, blur=0.0, turn=0.0) -> None:
         t = np.linspace(0, 2 * np.pi, 24)
@@ -210,8 +213,3 @@ def cloth_patch(rng: np.random.Generator, looks: Looks, height: int, width: int)
         weave = rng.normal(0, 0.02, (height, width, 1))
         picture = picture * (1 + fade + weave)
     return np.clip(picture, 0, 255).astype(np.float32)
-
-
-def head_uv(atlas, patch: np.ndarray, depth_R: np.ndarray) -> np.ndarray:
-    """Atlas coordinates of a head grid (R rings, HEAD_ANGLES columns): (R, S, 2)."""
-    return atlas.place_uv(patch, (HEAD_ANGLES / (2 * np.pi) + 0.5)[None], depth_R[:, None])

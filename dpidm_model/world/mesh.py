@@ -47,6 +47,18 @@ def ring_angles(columns: int, front_density: float = 0.0) -> np.ndarray:
     return (even - front_density * np.sin(even)).astype(np.float32)
 
 
+def thin(values: np.ndarray, detail: float, least: int = 4) -> np.ndarray:
+    """About `detail` (0..1) times as many of the values, first and last always among them."""
+    values = np.asarray(values)
+    count = min(len(values), max(least, round(len(values) * detail)))
+    return values[np.round(np.linspace(0, len(values) - 1, count)).astype(int)]
+
+
+def columns(full: int, detail: float) -> int:
+    """An odd number of ring columns: `full` at detail 1, fewer below, at least 7."""
+    return 2 * max(3, round((full - 1) / 2 * detail)) + 1
+
+
 def tube(
     centre_FR3: np.ndarray,
     front_FR3: np.ndarray,

@@ -10,8 +10,8 @@ import numpy as np
 
 from . import body
 from .atlas import Atlas, mottle, opaque
-from .looks import Looks, cloth_patch, face_patch, hair_patch, head_uv, make_looks, strands
-from .mesh import Mesh, MeshBuilder, normalise, ring_angles, tube
+from .looks import Looks, cloth_patch, face_patch, hair_patch, make_looks, strands
+from .mesh import Mesh, MeshBuilder, columns, normalise, ring_angles, thin, tube
 from .motion import SIDES, Figure, MotionPlan, Skeleton, make_figure, pose_skeleton
 
 
@@ -54,14 +54,14 @@ def make_person(rng: np.random.Generator, plan: MotionPlan, *, looks: dict | Non
 
 
 def person_mesh(
-    rng: np.random.Generator, person: Person, texels_per_metre: float, *, bottoms: bool = True
+    rng: np.random.Generator, person: Person, texels_per_metre: float, detail: float = 1.0, *, bottoms: bool = True
 ) -> tuple[Mesh, np.ndarray]:
     """The body's mesh and its atlas picture (H, W, 4).
 
-    texels_per_metre: texture resolution.  bottoms: False leaves out the plain trousers (a garment brings its own).
+    texels_per_metre: texture resolution.  detail: mesh resolution, 1 = fine enough for 512x384.  bottoms: False leaves out the plain trousers (a garment brings its own).
     """
     builder, atlas = MeshBuilder(), Atlas()
-    size = _Sizes(rng, person, texels_per_metre)
+    size = _Sizes(rng, person, texels_per_metre, detail)
     _trunk(builder, atlas, size, bottoms)
     for side in SIDES:
         _arm(builder, atlas, size, side)
@@ -80,6 +80,10 @@ class _Sizes:
     rng: np.random.Generator
     person: Person
     texels: float
+    detail: float
+
+    def ring(self, full: int) -> np.ndarray:
+        return ring_angles(columns(full, self.detail))
 
     def px(self, metres: float) -> int:
         return max(4, round(metres * self.texels))
@@ -95,7 +99,7 @@ def _around(angle_S: np.ndarray) -> np.ndarray:
 
 def _trunk(builder: MeshBuilder, atlas: Atlas, size: _Sizes, bottoms: bool) -> None:
     figure, skeleton, looks = size.person.figure, size.person.skeleton, size.person.looks
-    angle, height = ring_angles(27), np.linspace(1.14, -0.18, 20)
+    angle, height = size.ring(27), np.linspace(1.14, -0.18, max(11, round(20 * size.detail)))
     patch = size.skin(figure.torso * 1.32, 0.8)
     waist = 0.26
     ease = np.zeros((len(height), 1), np.float32)
@@ -112,20 +116,23 @@ def _trunk(builder: MeshBuilder, atlas: Atlas, size: _Sizes, bottoms: bool) -> N
     split = int(rows_skin.sum())
     builder.add(surface[:, : split + 1], uv[: split + 1], Part.TRUNK)
     builder.add(surface[:, split:], uv[split:], Part.BOTTOM if bottoms else Part.TRUNK)
-    neck = body.neck_surface(figure, skeleton, ring_angles(15))
-    builder.add(neck, atlas.place_uv(size.skin(0.12, 0.3), _around(ring_angles(15)), np.linspace(0, 1, 6)[:, None]), Part.TRUNK)
+    angle = size.ring(15)
+    neck = body.neck_surface(figure, skeleton, angle)
+    builder.add(neck, atlas.place_uv(size.skin(0.12, 0.3), _around(angle), np.linspace(0, 1, 6)[:, None]), Part.TRUNK)
 
 
 def _arm(builder: MeshBuilder, atlas: Atlas, size: _Sizes, side: str) -> None:
     person = size.person
-    angle, at = ring_angles(13), np.array([-0.2, -0.12, 0.0, 0.1, 0.3, 0.55, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2.0])
+    angle = size.ring(13)
+    at = np.array([0.3, 0.55, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2.0])
+    at = np.concatenate([[-0.2, -0.12, 0.0, 0.1], thin(at, size.detail + 0.1, 6)])
     surface = body.arm_surface(person.figure, person.skeleton, side, at, angle)
     uv = atlas.place_uv(size.skin(0.6, 0.26), _around(angle), (at / 2.2 + 0.1)[:, None])
     builder.add(surface[:, :4], uv[:4], Part.SHOULDER)
     builder.add(surface[:, 3:], uv[3:], Part.SKIN)
     patch = size.skin(0.2, 0.1)
     scale = 0.88 + 0.12 * (person.figure.girth - 0.9) / 0.26
-    for surface in body.hand_surfaces(person.skeleton, side, person.hands[side], scale):
+    for surface in body.hand_surfaces(person.skeleton, side, person.hands[side], scale, size.detail):
         rings, columns = surface.shape[1:3]
         uv = atlas.place_uv(patch, np.linspace(0, 1, columns)[None], np.linspace(0, 1, rings)[:, None])
         builder.add(surface, uv, Part.HAND)
@@ -133,8 +140,9 @@ def _arm(builder: MeshBuilder, atlas: Atlas, size: _Sizes, side: str) -> None:
 
 def _leg(builder: MeshBuilder, atlas: Atlas, size: _Sizes, side: str, bottoms: bool) -> None:
     person, looks = size.person, size.person.looks
-    angle = ring_angles(15)
+    angle = size.ring(15)
     at = np.array([-0.34, -0.16, 0, 0.2, 0.4, 0.6, 0.8, 0.93, 1.07, 1.25, 1.45, 1.7, 1.9, 2.0])
+    at = thin(at, size.detail + 0.15)
     patch = size.skin(1.0, 0.5)
     ends = {"trousers": 2.0, "jeans": 2.0, "shorts": size.rng.uniform(0.5, 0.95), "skirt": 0.3}
     end = ends[looks.bottom] if bottoms else -1.0
@@ -151,18 +159,18 @@ def _leg(builder: MeshBuilder, atlas: Atlas, size: _Sizes, side: str, bottoms: b
         builder.add(surface[:, :split], uv[:split], Part.BOTTOM)
     if split < len(at) - 1:
         builder.add(surface[:, max(split - 1, 0) :], uv[max(split - 1, 0) :], Part.SKIN)
-    shoe = body.shoe_surface(person.skeleton, side, ring_angles(11))
+    shoe = body.shoe_surface(person.skeleton, side, size.ring(11))
     colour = opaque(np.clip(looks.shoes * mottle(size.rng, size.px(0.1), size.px(0.26), 4, 0.03), 0, 255))
     sole = np.array((235, 232, 226), np.float32) if size.rng.random() < 0.5 else looks.shoes * 0.5
     colour[:, : max(2, colour.shape[1] // 8), :3] = sole
     colour[:, -max(2, colour.shape[1] // 8) :, :3] = sole
-    around = np.abs(ring_angles(11) / np.pi)[None]  # angle 0 is the sole
+    around = np.abs(size.ring(11) / np.pi)[None]  # angle 0 is the sole
     builder.add(shoe, atlas.place_uv(colour, around * 0.5, np.linspace(0, 1, 9)[:, None]), Part.SHOE)
 
 
 def _skirt(builder: MeshBuilder, atlas: Atlas, size: _Sizes) -> None:
     person = size.person
-    angle = ring_angles(25)
+    angle = size.ring(25)
     surface = skirt_surface(person, np.linspace(0.2, -1, 9), angle, flare=0.10, length=0.42)
     patch = opaque(cloth_patch(size.rng, person.looks, size.px(0.5), size.px(0.8)))
     builder.add(surface, atlas.place_uv(patch, _around(angle), np.linspace(0, 1, 9)[:, None]), Part.BOTTOM)
@@ -197,16 +205,19 @@ def _head(builder: MeshBuilder, atlas: Atlas, size: _Sizes) -> None:
     person, looks = size.person, size.person.looks
     depth = np.array([0, 0.02, 0.07, 0.15, 0.25, 0.33, 0.39, 0.43, 0.47, 0.51, 0.56, 0.61, 0.645, 0.67])
     depth = np.concatenate([depth, [0.71, 0.75, 0.78, 0.82, 0.87, 0.91, 0.95, 0.985, 1.0]])
-    rows = size.px(person.figure.head)
-    surface = body.head_surface(person.figure, person.skeleton, depth)
-    builder.add(surface, head_uv(atlas, face_patch(size.rng, looks, rows), depth), Part.HEAD)
+    depth = thin(depth, size.detail, 11)
+    rows, angle = size.px(person.figure.head), ring_angles(columns(body.HEAD_COLUMNS, size.detail), body.HEAD_DENSITY)
+    surface = body.head_surface(person.figure, person.skeleton, depth, angle)
+    uv = atlas.place_uv(face_patch(size.rng, looks, rows), _around(angle), depth[:, None])
+    builder.add(surface, uv, Part.HEAD)
     _ears(builder, atlas, size)
     swell = {"shaved": 0.008, "full": 0.22, "short": 0.045}.get(looks.hair_style, 0.05)
-    line = np.array([0, 0.03, 0.09, 0.18, 0.28, 0.38, 0.48, 0.58, 0.7, 0.82, 0.92, 1.0])
+    line = thin(np.array([0, 0.03, 0.09, 0.18, 0.28, 0.38, 0.48, 0.58, 0.7, 0.82, 0.92, 1.0]), size.detail, 7)
     puff = np.interp(line, [0, 0.3, 0.9, 1.0], [1.1, 1.0, 0.75, 0.5])[:, None]
-    lumps = 1 + 0.12 * np.sin(3 * body.HEAD_ANGLES + 6 * looks.parting)[None] * np.sin(5 * line)[:, None]
-    surface = body.head_surface(person.figure, person.skeleton, line, (swell * puff * lumps)[None], features=0.0)
-    builder.add(surface, head_uv(atlas, hair_patch(size.rng, looks, rows), line), Part.HAIR, cut=True)
+    lumps = 1 + 0.12 * np.sin(3 * angle + 6 * looks.parting)[None] * np.sin(5 * line)[:, None]
+    surface = body.head_surface(person.figure, person.skeleton, line, angle, (swell * puff * lumps)[None], features=0.0)
+    uv = atlas.place_uv(hair_patch(size.rng, looks, rows), _around(angle), line[:, None])
+    builder.add(surface, uv, Part.HAIR, cut=True)
 
 
 def _ears(builder: MeshBuilder, atlas: Atlas, size: _Sizes) -> None:
@@ -234,7 +245,7 @@ def _strand(builder: MeshBuilder, atlas: Atlas, size: _Sizes, centre_FR3, wide, 
     along = normalise(np.gradient(centre_FR3, axis=1))
     side = normalise(wide - along * (wide * along).sum(-1, keepdims=True))
     front = np.cross(side, along)
-    angle = ring_angles(11)
+    angle = size.ring(11)
     surface = tube(centre_FR3, front, side, (radii_R * thin)[None, :, None], radii_R[None, :, None], angle)
     patch = opaque(strands(size.rng, size.person.looks.hair, size.px(0.3), size.px(0.2)))
     rings = centre_FR3.shape[1]

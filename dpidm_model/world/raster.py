@@ -17,27 +17,30 @@ class Raster:
     """The nearest triangle of every covered pixel, as a sparse list (N covered pixels).
 
     pixels_N: flat pixel indices (row * W + column), int64, without repeats.
-    triangles_N: index of the triangle seen there.  bary_N3: its barycentric weights.  depth_N: interpolated z.
+    triangles_N: index of the triangle seen there.  weights_2N: weights of its
+    corners 1 and 2 (corner 0 has the rest).  depth_N: interpolated z.
     """
 
     pixels_N: np.ndarray
     triangles_N: np.ndarray
-    bary_N3: np.ndarray
+    weights_2N: np.ndarray
     depth_N: np.ndarray
     shape: tuple[int, int]
 
     def interpolate(self, values_VC: np.ndarray, triangles_T3: np.ndarray) -> np.ndarray:
         """Vertex attributes (V, C) at the covered pixels -> (N, C)."""
-        corners_N3 = triangles_T3[self.triangles_N]
-        result = values_VC[corners_N3[:, 0]] * self.bary_N3[:, :1]
-        result += values_VC[corners_N3[:, 1]] * self.bary_N3[:, 1:2]
-        result += values_VC[corners_N3[:, 2]] * self.bary_N3[:, 2:]
+        base_TC = values_VC[triangles_T3[:, 0]]
+        edges = values_VC[triangles_T3[:, 1]] - base_TC, values_VC[triangles_T3[:, 2]] - base_TC
+        result = np.take(base_TC, self.triangles_N, 0)
+        for edge_TC, weight_N in zip(edges, self.weights_2N, strict=True):
+            result += np.take(edge_TC, self.triangles_N, 0) * weight_N[:, None]
         return result
 
     def select(self, keep_N: np.ndarray) -> "Raster":
         """Only the covered pixels where keep_N is true."""
-        fields = (a[keep_N] for a in (self.pixels_N, self.triangles_N, self.bary_N3, self.depth_N))
-        return Raster(*fields, self.shape)
+        pick = np.flatnonzero(keep_N)
+        weights_2N = np.take(self.weights_2N, pick, 1)
+        return Raster(self.pixels_N[pick], self.triangles_N[pick], weights_2N, self.depth_N[pick], self.shape)
 
     def paint(self, values_N: np.ndarray, fill: float = 0) -> np.ndarray:
         """Scatter per-pixel values (N, ...) into a dense picture (H, W, ...)."""
@@ -60,63 +63,98 @@ def rasterise(
         a hole there (cut-out textures) and what lies behind is to be seen.
     """
     height, width = shape
-    corners_T33 = vertices_V3[triangles_T3]
-    x, y = corners_T33[:, :, 0], corners_T33[:, :, 1]
-    area_T = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0])
-    left_T = np.maximum(np.ceil(x.min(1) - 0.5), 0).astype(np.int32)
-    top_T = np.maximum(np.ceil(y.min(1) - 0.5), 0).astype(np.int32)
-    right_T = np.minimum(np.floor(x.max(1) - 0.5), width - 1).astype(np.int32)
-    bottom_T = np.minimum(np.floor(y.max(1) - 0.5), height - 1).astype(np.int32)
-    span_T = np.maximum(right_T - left_T, bottom_T - top_T) + 1
-    seen_T = (area_T > 1e-6) & (right_T >= left_T) & (bottom_T >= top_T)
-    order = np.flatnonzero(seen_T)
+    faces = _front_faces(vertices_V3, triangles_T3)
+    left_T = np.maximum(np.ceil(faces.smallest(faces.x) - 0.5), 0).astype(np.int32)
+    top_T = np.maximum(np.ceil(faces.smallest(faces.y) - 0.5), 0).astype(np.int32)
+    right_T = np.minimum(np.floor(faces.largest(faces.x) - 0.5), width - 1).astype(np.int32)
+    bottom_T = np.minimum(np.floor(faces.largest(faces.y) - 0.5), height - 1).astype(np.int32)
+    wide_T, tall_T = right_T - left_T + 1, bottom_T - top_T + 1
+    seen_T = (wide_T > 0) & (tall_T > 0)
+    size_T = np.where(seen_T, BOX_OF_SPAN[np.minimum(np.maximum(wide_T, tall_T), len(BOX_OF_SPAN) - 1)], -1)
     found = []
-    low = 0
-    for high in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 1 << 20):
-        group = order[(span_T[order] > low) & (span_T[order] <= high)]
-        low = high
-        if len(group):
-            side = min(high, int(span_T[group].max()))
-            found.append(_fragments(corners_T33[group], area_T[group], left_T[group], top_T[group], side, shape, group))
-            if discard is not None:
-                keep = ~discard(*found[-1][1:4])
-                found[-1] = tuple(part[keep] for part in found[-1])
+    for box in np.unique(size_T[seen_T]):
+        group = np.flatnonzero(size_T == box)
+        side = BOXES[box] if box < len(BOXES) else int(max(wide_T[group].max(), tall_T[group].max()))
+        fragments = _fragments(faces, group, left_T[group], top_T[group], side, shape)
+        if discard is not None:
+            keep = ~discard(*fragments[1:4])
+            fragments = tuple(part[keep] for part in fragments)
+        found.append(fragments)
     return _nearest(found, shape)
 
 
-def _fragments(corners_T33, area_T, left_T, top_T, side, shape, names_T):
-    """All (pixel, triangle) pairs with the pixel centre inside, for triangles whose box fits side x side pixels."""
-    steps = np.arange(side, dtype=np.int32)
-    column_TS = left_T[:, None] + steps
-    row_TS = top_T[:, None] + steps
-    x, y, z = (corners_T33[:, :, i] for i in range(3))
-    dx_TS = column_TS + np.float32(0.5) - x[:, :1]
-    dy_TS = row_TS + np.float32(0.5) - y[:, :1]
-    inverse_T1 = (1 / area_T)[:, None]
-    # weights of corners 1 and 2 are affine in the pixel position: a column part plus a row part
-    b1_TSS = ((y[:, 2:] - y[:, :1]) * inverse_T1 * dx_TS)[:, None] - ((x[:, 2:] - x[:, :1]) * inverse_T1 * dy_TS)[
-        ..., None
-    ]
-    b2_TSS = ((x[:, 1:2] - x[:, :1]) * inverse_T1 * dy_TS)[..., None] - ((y[:, 1:2] - y[:, :1]) * inverse_T1 * dx_TS)[
-        :, None
-    ]
-    inside_TSS = (b1_TSS >= 0) & (b2_TSS >= 0) & (b1_TSS + b2_TSS <= 1)
-    inside_TSS &= (column_TS < shape[1])[:, None] & (row_TS < shape[0])[..., None]
-    t, i, j = np.nonzero(inside_TSS)
-    b1, b2 = b1_TSS[t, i, j], b2_TSS[t, i, j]
-    depth = z[t, 0] + b1 * (z[t, 1] - z[t, 0]) + b2 * (z[t, 2] - z[t, 0])
-    return row_TS[t, i].astype(np.int64) * shape[1] + column_TS[t, j], names_T[t], b1, b2, depth
+# Triangles are handled in groups by the side of the square box that holds their pixels.
+BOXES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64)
+BOX_OF_SPAN = np.searchsorted(BOXES, np.arange(BOXES[-1] + 2)).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class _Faces:
+    """Front-facing triangles: x, y, z hold their three corners' coordinates as (T,) arrays; area_T twice the area."""
+
+    x: tuple[np.ndarray, ...]
+    y: tuple[np.ndarray, ...]
+    z: tuple[np.ndarray, ...]
+    area_T: np.ndarray
+    names_T: np.ndarray
+
+    @staticmethod
+    def smallest(corners) -> np.ndarray:
+        return np.minimum(np.minimum(corners[0], corners[1]), corners[2])
+
+    @staticmethod
+    def largest(corners) -> np.ndarray:
+        return np.maximum(np.maximum(corners[0], corners[1]), corners[2])
+
+
+def _front_faces(vertices_V3: np.ndarray, triangles_T3: np.ndarray) -> _Faces:
+    columns = [np.ascontiguousarray(vertices_V3[:, i]) for i in range(3)]
+    corners = [np.ascontiguousarray(triangles_T3[:, i]) for i in range(3)]
+    x, y = ([np.take(column, corner) for corner in corners] for column in columns[:2])
+    area_T = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
+    names_T = np.flatnonzero(area_T > 1e-6)
+    z = tuple(np.take(columns[2], corner[names_T]) for corner in corners)
+    return _Faces(tuple(v[names_T] for v in x), tuple(v[names_T] for v in y), z, area_T[names_T], names_T)
+
+
+def _fragments(faces: _Faces, group, left_T, top_T, side: int, shape):
+    """All (pixel, triangle) pairs with the pixel centre inside, for triangles whose box fits side x side pixels.
+
+    Returns flat pixel index, triangle, weights of corners 1 and 2, depth: each (P,).
+    """
+    steps = np.arange(side, dtype=np.float32)
+    x, y, z = ([corner[group] for corner in corners] for corners in (faces.x, faces.y, faces.z))
+    dx_TS = (left_T + np.float32(0.5) - x[0])[:, None] + steps
+    dy_TS = (top_T + np.float32(0.5) - y[0])[:, None] + steps
+    inverse_T = 1 / faces.area_T[group]
+    # the weights of corners 1 and 2 are affine in the pixel position: a column part plus a row part
+    b1_TSS = (((y[2] - y[0]) * inverse_T)[:, None] * dx_TS)[:, None] - (
+        ((x[2] - x[0]) * inverse_T)[:, None] * dy_TS
+    )[..., None]
+    b2_TSS = (((x[1] - x[0]) * inverse_T)[:, None] * dy_TS)[..., None] - (
+        ((y[1] - y[0]) * inverse_T)[:, None] * dx_TS
+    )[:, None]
+    inside_TSS = np.minimum(np.minimum(b1_TSS, b2_TSS), 1 - b1_TSS - b2_TSS) >= 0
+    place_P = np.flatnonzero(inside_TSS)
+    t, cell = np.divmod(place_P, side * side)
+    row, column = np.divmod(cell, side)
+    row += top_T[t]
+    column += left_T[t]
+    b1, b2 = np.take(b1_TSS, place_P), np.take(b2_TSS, place_P)
+    depth = np.take(z[0], t) + b1 * np.take(z[1] - z[0], t) + b2 * np.take(z[2] - z[0], t)
+    result = row * shape[1] + column, faces.names_T[group][t], b1, b2, depth
+    inside_P = (column < shape[1]) & (row < shape[0])
+    return result if inside_P.all() else tuple(part[inside_P] for part in result)
 
 
 def _nearest(found: list, shape: tuple[int, int]) -> Raster:
     if not found:
         none = np.zeros(0, np.int64)
-        return Raster(none, none, np.zeros((0, 3), np.float32), np.zeros(0, np.float32), shape)
+        return Raster(none, none, np.zeros((2, 0), np.float32), np.zeros(0, np.float32), shape)
     pixel_P, name_P, b1_P, b2_P, depth_P = (np.concatenate(part) for part in zip(*found, strict=True))
     key_P = ((depth_P.astype(np.float64) + 4) * (Z_STEPS / 8)).astype(np.int64) << 32 | np.arange(len(pixel_P))
     best = np.full(shape[0] * shape[1], -1, np.int64)
     np.maximum.at(best, pixel_P, key_P)
     pixels = np.flatnonzero(best >= 0)
     pick = best[pixels] & 0xFFFFFFFF
-    b1, b2 = b1_P[pick], b2_P[pick]
-    return Raster(pixels, name_P[pick], np.stack([1 - b1 - b2, b1, b2], 1), depth_P[pick], shape)
+    return Raster(pixels, name_P[pick], np.stack([b1_P[pick], b2_P[pick]]), depth_P[pick], shape)

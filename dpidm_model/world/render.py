@@ -1,6 +1,6 @@
 """From meshes to pixels: the camera, sampling, light, and layers put together by depth.
 
-F frames, V vertices, N covered pixels, H W pixel rows/columns of the working picture (SUPERSAMPLING times the output).
+F frames, V vertices, N covered pixels, H W pixel rows/columns of the working picture (see working_size).
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 from .mesh import Mesh
 from .raster import Discard, Raster, rasterise
 
-SUPERSAMPLING = 2
+FINE_ROWS, FINE, COARSE = 192, 2.0, 1.5  # supersampling for pictures of at least FINE_ROWS rows, and for smaller ones
 FAR = -9.0
 LENS_DISTANCE = 4.5  # metres from the camera to the person, for perspective
 
@@ -33,10 +33,9 @@ class Camera:
         y = (points_FN3[..., 1] - self.centre_F2[lead + (1,)]) * scale + self.size[1] / 2
         return np.stack([x, y, points_FN3[..., 2]], -1).astype(np.float32)
 
-    def resized(self, factor: float) -> "Camera":
-        """The same view on a picture `factor` times as large."""
-        width, height = self.size
-        return Camera(self.scale_F * factor, self.centre_F2, (round(width * factor), round(height * factor)))
+    def resized(self, size: tuple[int, int]) -> "Camera":
+        """The same view on a picture of another size (width, height) of about the same shape."""
+        return Camera(self.scale_F * (size[1] / self.size[1]), self.centre_F2, size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +46,12 @@ class Light:
     ambient: float
     strength: float
     tint: np.ndarray
+
+
+def working_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The size (width, height) that pictures of `size` are drawn at, before they are averaged down."""
+    factor = FINE if size[1] >= FINE_ROWS else COARSE
+    return round(size[0] * factor), round(size[1] * factor)
 
 
 def make_light(rng: np.random.Generator) -> Light:
@@ -65,18 +70,17 @@ def make_light(rng: np.random.Generator) -> Light:
 
 @dataclass(frozen=True)
 class Shot:
-    """One mesh seen in one frame: its raster, texture colours and coverage (0..1), brightness, and parts."""
+    """One mesh seen in one frame: its raster, texture colours, brightness, and parts."""
 
     raster: Raster
     rgb_N3: np.ndarray
-    alpha_N: np.ndarray
     light_N: np.ndarray
     part_N: np.ndarray
 
     def select(self, keep_N: np.ndarray) -> "Shot":
         """Only the covered pixels where keep_N is true."""
-        fields = (a[keep_N] for a in (self.rgb_N3, self.alpha_N, self.light_N, self.part_N))
-        return Shot(self.raster.select(keep_N), *fields)
+        pick = np.flatnonzero(keep_N)
+        return Shot(self.raster.select(keep_N), np.take(self.rgb_N3, pick, 0), self.light_N[pick], self.part_N[pick])
 
 
 def sample(texture_HWC: np.ndarray, uv_N2: np.ndarray) -> np.ndarray:
@@ -95,7 +99,7 @@ def shoot(mesh: Mesh, texture_HW4: np.ndarray, screen_V3: np.ndarray, frame: int
     brightness_V = light_vertices(mesh.normals_FV3[frame], light)
     values = raster.interpolate(np.concatenate([mesh.uv_V2, brightness_V[:, None]], 1), mesh.triangles_T3)
     rgba = sample(texture_HW4, values[:, :2])
-    return Shot(raster, rgba[:, :3], rgba[:, 3] * (1 / 255), values[:, 2], mesh.part_T[raster.triangles_N])
+    return Shot(raster, rgba[:, :3], values[:, 2], mesh.part_T[raster.triangles_N])
 
 
 def _holes(mesh: Mesh, texture_HW4: np.ndarray) -> Discard:
