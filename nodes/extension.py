@@ -12,6 +12,12 @@ MODULES = [
     "nodes.native_model",
     "nodes.contact_sheet",
     "pose_nodes.garment",
+    "pose_nodes.human",
+    "pose_nodes.tracks",
+    "pose_nodes.draw",
+    "pose_nodes.files",
+    "nodes.masks",
+    "nodes.composite",
 ]
 
 

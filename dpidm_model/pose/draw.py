@@ -79,6 +79,14 @@ def draw_pose(
     return picture
 
 
+def draw_people(people_NK3: np.ndarray, canvas: tuple[int, int], size: tuple[int, int], **how) -> np.ndarray:
+    """All people of a frame in one picture; `how` as for draw_pose. Returns (H, W, 3) uint8, black without people."""
+    picture = np.zeros((size[1], size[0], 3), np.uint8)
+    for keypoints_K3 in people_NK3:
+        draw_pose(keypoints_K3, canvas, size, out=picture, **how)
+    return picture
+
+
 def draw_garment(landmarks: GarmentLandmarks, size: tuple[int, int], *, half_width: float | None = None) -> np.ndarray:
     """Draw garment landmarks with the same code and colours: they are body joints 1..13. Returns (H, W, 3) uint8."""
     keypoints_K3 = np.zeros((18, 3), np.float32)

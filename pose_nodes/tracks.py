@@ -1,0 +1,74 @@
+"""Nodes on POSE_KEYPOINT over time: choose a person, smooth."""
+
+from ..nodes.host import io
+from ..nodes.types import PoseKeypoint
+from . import parts
+
+
+class DPIDMSelectPerson(io.ComfyNode):
+    """One person out of poses with several."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DPIDMSelectPerson",
+            display_name="Select Person (DPIDM)",
+            category="DPIDM/pose",
+            description="Follows one person through poses with several people, whatever node made them.",
+            inputs=[
+                PoseKeypoint.Input("pose", tooltip="Poses of any pack's detector, with one or more people."),
+                *parts.person_inputs([]),
+                parts.person_mask_input(),
+            ],
+            outputs=[
+                PoseKeypoint.Output("person_pose", display_name="pose"),
+                io.Int.Output("people", display_name="people", tooltip="How many people were told apart."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, pose, person, person_index, point_x, point_y, point_frame, person_mask=None) -> io.NodeOutput:
+        from ..dpidm_model.pose.schema import from_track, parse
+        from ..dpidm_model.pose.tracks import find_cuts, follow, link
+
+        parsed = parse(pose)
+        chosen = parts.selection(person, person_index, point_x, point_y, point_frame, person_mask)
+        followed = follow(parsed, chosen)
+        return io.NodeOutput(from_track(followed.track), len(link(parsed, find_cuts(parsed))))
+
+
+class DPIDMSmoothPose(io.ComfyNode):
+    """Gaps filled, left and right kept apart, motion smoothed."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DPIDMSmoothPose",
+            display_name="Smooth Pose (DPIDM)",
+            category="DPIDM/pose",
+            description="Cleans up poses of any detector over time: gaps, left/right flips, jitter; not across cuts.",
+            inputs=[
+                PoseKeypoint.Input("pose", tooltip="Poses of a clip; people are cleaned up one by one."),
+                *parts.smoothing_inputs(),
+                io.Boolean.Input(
+                    "fix_left_right", default=True, tooltip="Undo exchanges of left and right that motion contradicts."
+                ),
+            ],
+            outputs=[
+                PoseKeypoint.Output("smooth_pose", display_name="pose"),
+                io.String.Output("report", display_name="report"),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, pose, smoothing, strength, fill_gaps, fix_left_right=True) -> io.NodeOutput:
+        from ..dpidm_model.pose.human import cleaned
+        from ..dpidm_model.pose.schema import parse
+        from ..dpidm_model.pose.tracks import CleanUp, follow_all
+
+        options = CleanUp(method=smoothing, strength=strength, max_gap=fill_gaps, untangle=fix_left_right)
+        result = cleaned(follow_all(parse(pose)), options)
+        return io.NodeOutput(result.pose, result.text)
+
+
+NODES = [DPIDMSelectPerson, DPIDMSmoothPose]
