@@ -17,7 +17,7 @@ from .mask import agnostic_masks
 from .mesh import Mesh
 from .motion import make_motion, wander
 from .person import Part, Person, make_person, person_mesh
-from .render import FAR, Camera, Light, Shot, contact_shadow, make_light, shoot, working_size
+from .render import FAR, Camera, Light, Shot, contact_shadow, make_light, shoot, trim, working_size
 from .truth import pose_track
 
 # Seeds of the three parts of the generated data set; they never overlap.
@@ -30,6 +30,7 @@ SPLITS = {"train": TRAIN_SEEDS, "validation": VALIDATION_SEEDS, "test": TEST_SEE
 COVERS = np.full(len(Part), 0.004, np.float32)
 COVERS[[Part.TRUNK, Part.BOTTOM]] = 0.07
 COVERS[Part.SHOULDER] = 0.09
+PIXELS_AT_ONCE = 30000
 KEPT_PARTS = (Part.HAND, Part.HEAD, Part.HAIR)
 # what the camera shows -> (weight, metres from top to bottom)
 VIEWS = {"full": (0.25, 1.98, 2.2), "knees": (0.3, 1.4, 1.6), "hips": (0.45, 1.05, 1.25)}
@@ -83,7 +84,7 @@ class _Stage:
     person: Person
     camera: Camera
     light: Light
-    body: list[Shot]
+    body: list[Shot]  # one for each of _runs
     backdrop: list[np.ndarray]
     detail: float
 
@@ -109,7 +110,7 @@ def make_clip(
             f"a clip of {frames} frames, size {size}, category {category!r} cannot be made; expected at least 1 frame, "
             f"32x32 pixels and one of {', '.join(CATEGORIES)}"
         )
-    rngs = dict(zip(STREAMS, np.random.default_rng(seed).spawn(len(STREAMS)), strict=True))
+    rngs = _streams(seed)
     wish = Options(**(options or {}))
     stage = _set_stage(rngs, frames, size, fps, category, wish)
     garments, worn = [], []
@@ -173,7 +174,8 @@ def _set_stage(rngs, frames: int, size: tuple[int, int], fps: float, category: s
     detail = float(np.clip(0.25 + scale / 600, 0.4, 1.0))
     mesh, texture = person_mesh(rngs["texture"], person, scale, detail)
     screen_FV3 = camera.project(mesh.vertices_FV3)
-    body = [shoot(mesh, texture, screen_FV3[f], f, light, work[::-1]) for f in range(frames)]
+    mesh = trim(mesh, texture)
+    body = [shoot(mesh, texture, screen_FV3, run, light, work[::-1]) for run in _runs(frames, work)]
     return _Stage(person, camera, light, body, _backdrops(rngs["scene"], camera, person, wish), detail)
 
 
@@ -218,29 +220,39 @@ def _pick_garment(rng, size: tuple[int, int], category: str, kind: str | None) -
 def _dress(rng, stage: _Stage, garment: RenderedGarment, size, flow: bool) -> WornTruth:
     """Render every frame in one garment."""
     mesh, texture = garment_mesh(rng, stage.person, garment, stage.detail)
+    mesh = trim(mesh, texture)
     screen_FV3 = stage.camera.project(mesh.vertices_FV3)
-    count = len(stage.body)
-    frames_FHW3 = np.empty((count, size[1], size[0], 3), np.uint8)
-    worn_FHW = np.zeros((count, size[1], size[0]), bool)
-    flow_FHW2 = np.zeros((count, size[1], size[0], 2), np.float32) if flow else None
-    for f in range(count):
-        shot = shoot(mesh, texture, screen_FV3[f], f, stage.light, stage.camera.size[::-1])
-        picture, shot = _compose(stage, f, shot)
-        frames_FHW3[f] = _shrink(np.clip(picture, 0, 255), size).astype(np.uint8)
+    work = stage.camera.size
+    frames_HW3, worn_HW, flow_HW2 = [], [], []
+    for run, body in zip(_runs(len(stage.backdrop), work), stage.body, strict=True):
+        shot = shoot(mesh, texture, screen_FV3, run, stage.light, work[::-1])
+        picture, shot = _compose(stage, run, body, shot)
         cover = shot.raster.paint(np.ones(len(shot.part_N), np.float32))
-        worn_FHW[f] = _shrink(cover, size) > 0.5
-        if flow_FHW2 is not None and f + 1 < count:
-            flow_FHW2[f] = _flow(mesh, screen_FV3[f + 1], shot, size) * worn_FHW[f][..., None]
-    return WornTruth(frames_FHW3, worn_FHW, flow_FHW2)
+        ways = _ways(mesh, screen_FV3, run, shot) if flow else None
+        for i in range(run.stop - run.start):
+            rows = slice(i * work[1], (i + 1) * work[1])
+            frames_HW3.append(_shrink(picture[rows], size).astype(np.uint8))
+            worn_HW.append(_shrink(cover[rows], size) > 0.5)
+            if ways is not None:
+                flow_HW2.append(_mean_way(ways[rows], size) * worn_HW[-1][..., None])
+    return WornTruth(np.stack(frames_HW3), np.stack(worn_HW), np.stack(flow_HW2) if flow else None)
+
+
+def _runs(frames: int, work: tuple[int, int]) -> list[slice]:
+    """Frames that are drawn together: as many as keep the arrays small enough for the processor's cache."""
+    step = max(1, PIXELS_AT_ONCE // (work[0] * work[1]))
+    return [slice(start, min(start + step, frames)) for start in range(0, frames, step)]
 
 
 def _shrink(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
-def _compose(stage: _Stage, frame: int, garment: Shot) -> tuple[np.ndarray, Shot]:
-    """Background, body and garment by depth, lit: the picture (H, W, 3) float32 and the visible part of the garment."""
-    body = stage.body[frame]
+def _compose(stage: _Stage, run: slice, body: Shot, garment: Shot) -> tuple[np.ndarray, Shot]:
+    """Background, body and garment by depth, lit.
+
+    Returns the frames of a run standing on each other, (frames * H, W, 3) float32, and the visible part of the garment.
+    """
     shape = body.raster.shape
     depth = np.full(shape[0] * shape[1], FAR, np.float32)
     reach = np.zeros(shape[0] * shape[1], np.float32)
@@ -249,32 +261,43 @@ def _compose(stage: _Stage, frame: int, garment: Shot) -> tuple[np.ndarray, Shot
     pixels = garment.raster.pixels_N
     garment = garment.select(garment.raster.depth_N + reach[pixels] > depth[pixels])
     depth[garment.raster.pixels_N] = garment.raster.depth_N
-    shadow = contact_shadow(depth.reshape(shape), float(stage.camera.scale_F[frame])).ravel()
-    picture = stage.backdrop[frame].copy()
+    parts = np.split(depth.reshape(shape), run.stop - run.start)
+    shadow = np.concatenate([contact_shadow(d, s) for d, s in zip(parts, stage.camera.scale_F[run], strict=True)]).ravel()
+    picture = np.concatenate(stage.backdrop[run])
     flat = picture.reshape(-1, 3)
     for shot in (body, garment):
         pixels = shot.raster.pixels_N
-        flat[pixels] = shot.rgb_N3 * ((shot.light_N * shadow[pixels])[:, None] * stage.light.tint)
+        colour = shot.rgb_N3 * ((shot.light_N * shadow[pixels])[:, None] * stage.light.tint)
+        flat[pixels] = np.clip(colour, 0, 255, out=colour)
     return picture, garment
 
 
-def _flow(mesh: Mesh, next_V3: np.ndarray, shot: Shot, size: tuple[int, int]) -> np.ndarray:
-    """Where the visible cloth points go until the next frame, output pixels: (H, W, 2)."""
-    height, width = shot.raster.shape
-    goal_N2 = shot.raster.interpolate(next_V3[:, :2], mesh.triangles_T3)
+def _ways(mesh: Mesh, screen_FV3: np.ndarray, run: slice, shot: Shot) -> np.ndarray:
+    """Where the visible cloth points go until the next frame: (frames * H, W, 3) x, y in working pixels, and cover."""
+    height, width = shot.raster.shape[0] // (run.stop - run.start), shot.raster.shape[1]
+    frames = np.arange(run.start, run.stop)
+    following = screen_FV3[np.minimum(frames + 1, len(screen_FV3) - 1), :, :2]
+    vertices = following.shape[1]
+    triangles_T3 = (mesh.triangles_T3 + (np.arange(len(frames)) * vertices)[:, None, None]).reshape(-1, 3)
+    goal_N2 = shot.raster.interpolate(following.reshape(-1, 2), triangles_T3)
     rows, columns = np.divmod(shot.raster.pixels_N, width)
-    way_N2 = goal_N2 - np.stack([columns + 0.5, rows + 0.5], 1)
-    dense = shot.raster.paint(np.concatenate([way_N2, np.ones((len(way_N2), 1))], 1).astype(np.float32))
-    mean = _shrink(dense, size)
-    return mean[..., :2] / np.maximum(mean[..., 2:], 1e-3) * (size[1] / height)
+    way_N2 = goal_N2 - np.stack([columns + 0.5, rows % height + 0.5], 1)
+    way_N2[rows // height + run.start == len(screen_FV3) - 1] = 0
+    return shot.raster.paint(np.concatenate([way_N2, np.ones((len(way_N2), 1))], 1).astype(np.float32))
+
+
+def _mean_way(ways_HW3: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Flow at the output size, in its pixels: (H, W, 2)."""
+    mean = _shrink(ways_HW3, size)
+    return mean[..., :2] / np.maximum(mean[..., 2:], 1e-3) * (size[1] / ways_HW3.shape[0])
 
 
 def _kept(stage: _Stage, size: tuple[int, int]) -> np.ndarray:
     """Hands, face and hair, where nothing of the body hides them: (F, H, W) bool."""
     masks = []
     for shot in stage.body:
-        kept = np.isin(shot.part_N, KEPT_PARTS).astype(np.float32)
-        masks.append(_shrink(shot.raster.paint(kept), size) > 0.3)
+        kept = shot.raster.paint(np.isin(shot.part_N, KEPT_PARTS).astype(np.float32))
+        masks += [_shrink(part, size) > 0.3 for part in np.split(kept, len(kept) // stage.camera.size[1])]
     return np.stack(masks)
 
 
@@ -296,3 +319,43 @@ def _body_joints(stage: _Stage, size: tuple[int, int]) -> np.ndarray:
     view, border = stage.camera.resized(size), 10000
     wide = Camera(view.scale_F, view.centre_F2, (size[0] + 2 * border, size[1] + 2 * border))
     return pose_track(stage.person, wide).keypoints_FK3[:, BODY, :2] - border
+
+
+def dress_motion(
+    motion_seed: int,
+    garment_seeds: list[int],
+    frames: int = 16,
+    size: tuple[int, int] = (96, 128),
+    *,
+    fps: float = 8.0,
+    category: str = "upper",
+) -> list[TryOnClip]:
+    """The motion of one seed in garment A of several seeds: clips that differ in the garment alone, masks included."""
+    rngs = _streams(motion_seed)
+    stage = _set_stage(rngs, frames, size, fps, category, Options())
+    garments = [_pick_garment(_streams(s)["garment_a"], size, category, None) for s in garment_seeds]
+    folds = [np.random.default_rng((motion_seed, s)) for s in garment_seeds]
+    worn = [_dress(rng, stage, garment, size, False) for rng, garment in zip(folds, garments, strict=True)]
+    shared = {
+        "pose": pose_track(stage.person, stage.camera.resized(size)),
+        "agnostic_FHW": _agnostic(rngs["mask"], stage, _kept(stage, size), size, category, worn),
+        "category": category,
+        "fps": fps,
+        "seed": motion_seed,
+    }
+    return [
+        TryOnClip(
+            frames_FHW3=truth.frames_FHW3,
+            garment_HW3=garment.image_HW3,
+            landmarks=garment.landmarks,
+            worn_FHW=truth.worn_FHW,
+            flow_FHW2=truth.flow_FHW2,
+            **shared,
+        )
+        for truth, garment in zip(worn, garments, strict=True)
+    ]
+
+
+def _streams(seed: int) -> dict[str, np.random.Generator]:
+    """One independent source of random numbers for each part of a clip."""
+    return dict(zip(STREAMS, np.random.default_rng(seed).spawn(len(STREAMS)), strict=True))
