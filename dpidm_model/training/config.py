@@ -73,9 +73,9 @@ class DataSection:
 
     height, width: pixels, multiples of 64 for sd15 (multiples of 8 x the network's down-sampling in general).
     flip: share of mirrored clips (paper: 0.5).  keypoint_drop: chance that a joint is not drawn (paper: 0.05).
-    vae: "tiny", a .safetensors file in TAESD's layout, a diffusers AutoencoderKL folder, or "patches" (linear, fitted to
-    the data; for studies).  encode_batch: frames the VAE takes at once.  clip_vision: folder of a transformers CLIP vision model with projection, whose garment embedding
-    feeds cross-attention; null = zeros.  cached: keep clips and latents in memory (data sets of a few clips).
+    vae: "tiny", a .safetensors file in TAESD's layout, a diffusers AutoencoderKL folder, or "patches" (linear,
+    fitted to the data; for studies).  encode_batch: frames the VAE takes at once.  clip_vision: folder of a transformers
+    CLIP vision model with projection, whose garment embedding feeds cross-attention; null = zeros.  cached: keep clips and latents in memory (data sets of a few clips).
     workers: loader processes.
     unreadable: how many samples in a row may be broken before the run stops.
     """

@@ -1,6 +1,6 @@
 """Training of the small VAE on generated pictures; see train_vae.py.
 
-The encoder is a whitened PCA of 8x8 patches (vae_start.py) and stays so: it is known at once, linear and stable, so that
+The encoder is a whitened PCA of 8x8 patches (vae_start.py) and stays so: known at once, linear and stable, so that
 a denoiser can be trained on its latents while the decoder still improves. Only the decoder is trained.
 
 B images, C channels, H W pixels.

@@ -9,10 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from ...errors import InputError
-from ...garment.renderer import RenderedGarment
 from ...handovers import PoseTrack
 from ...world import clip as world
-from ...world.render import SUPERSAMPLING
 from .base import Clip
 
 FPS = 8.0
@@ -64,27 +62,33 @@ class SyntheticClips:
         return self._own_garment(self.seeds[index], count, FPS * count / self.frames), tuple(range(count))
 
     def _own_garment(self, seed: int, frames: int, fps: float) -> Clip:
-        made = world.make_clip(seed, frames, self.size, fps=fps, category=self.category, flow=False)
-        return Clip(
-            name=f"synthetic/{seed}",
-            frames_FHW3=made.frames_FHW3,
-            mask_FHW=made.agnostic_FHW.astype(np.uint8) * 255,
-            garment_HW3=made.garment_HW3,
-            pose=made.pose,
-            landmarks=made.landmarks,
-        )
+        made = world.make_clip(seed, frames, self.size, fps=fps, category=self.category)
+        return _clip(f"synthetic/{seed}", made)
 
     def _whole(self, index: int) -> Clip:
         if index not in self._kept:
             motion, shift = index % self.clips, index // self.clips
             wardrobe = [self.seeds[(motion + k) % self.clips] for k in range(self.garments)]
-            worn = dress_motion(self.seeds[motion], wardrobe, self.frames, self.size, self.category)
-            for k, clip in enumerate(worn):
-                self._kept[motion + self.clips * k] = clip
+            worn = world.dress_motion(
+                self.seeds[motion], wardrobe, self.frames, self.size, fps=FPS, category=self.category
+            )
+            for k, (seed, made) in enumerate(zip(wardrobe, worn)):
+                self._kept[motion + self.clips * k] = _clip(f"synthetic/{self.seeds[motion]}-in-{seed}", made)
             while len(self._kept) > max(KEPT, self.garments):
                 self._kept.popitem(last=False)
             assert shift < self.garments
         return self._kept[index]
+
+
+def _clip(name: str, made: world.TryOnClip) -> Clip:
+    return Clip(
+        name=name,
+        frames_FHW3=made.frames_FHW3,
+        mask_FHW=made.agnostic_FHW.astype(np.uint8) * np.uint8(255),
+        garment_HW3=made.garment_HW3,
+        pose=made.pose,
+        landmarks=made.landmarks,
+    )
 
 
 def _frames(clip: Clip, frames: list[int]) -> Clip:
@@ -95,35 +99,3 @@ def _frames(clip: Clip, frames: list[int]) -> Clip:
         mask_FHW=clip.mask_FHW[frames],
         pose=PoseTrack(pose.keypoints_FK3[frames], pose.canvas, pose.provenance_F[frames]),
     )
-
-
-def dress_motion(
-    motion_seed: int, garment_seeds: list[int], frames: int, size: tuple[int, int], category: str = "upper"
-) -> list[Clip]:
-    """The motion of one seed in the garments of several: clips that differ in the garment alone, masks included."""
-    rngs = _streams(motion_seed)
-    stage = world._set_stage(rngs, frames, size, FPS, category, world.Options())
-    garments: list[RenderedGarment] = [
-        world._pick_garment(_streams(seed)["garment_a"], size, category, None) for seed in garment_seeds
-    ]
-    worn = [
-        world._dress(np.random.default_rng((motion_seed, seed)), stage, garment, size, False)
-        for seed, garment in zip(garment_seeds, garments)
-    ]
-    pose = world.pose_track(stage.person, stage.camera.resized(1 / SUPERSAMPLING))
-    mask_FHW = world._agnostic(rngs["mask"], stage, world._kept(stage, size), category, worn)
-    return [
-        Clip(
-            name=f"synthetic/{motion_seed}-in-{seed}",
-            frames_FHW3=truth.frames_FHW3,
-            mask_FHW=mask_FHW.astype(np.uint8) * 255,
-            garment_HW3=garment.image_HW3,
-            pose=pose,
-            landmarks=garment.landmarks,
-        )
-        for seed, truth, garment in zip(garment_seeds, worn, garments)
-    ]
-
-
-def _streams(seed: int) -> dict[str, np.random.Generator]:
-    return dict(zip(world.STREAMS, np.random.default_rng(seed).spawn(len(world.STREAMS))))
