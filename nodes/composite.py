@@ -52,7 +52,7 @@ class DPIDMCropToPerson(io.ComfyNode):
         from ..dpidm_model.pose.schema import from_track, to_track
         from .checks import image_batch
 
-        image_batch(images, "images")
+        image_batch(images, "images (the frames)")
         track = to_track(pose, frames=len(images))
         cropped, cropped_track, plan = crop_clip(images, track, (width, height), margin=margin, steady=steady)
         return io.NodeOutput(cropped, from_track(cropped_track), plan)
@@ -97,8 +97,8 @@ class DPIDMPasteBack(io.ComfyNode):
         from ..dpidm_model.frames.paste import PasteOptions
         from .checks import image_batch
 
-        image_batch(source, "source")
-        image_batch(result, "result")
+        image_batch(source, "source (the frames)")
+        image_batch(result, "result (the frames)")
         return io.NodeOutput(paste_clip(source, result, mask, crop, PasteOptions(feather=feather, match=colour_match)))
 
 

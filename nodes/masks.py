@@ -64,7 +64,7 @@ class DPIDMAgnosticMask(io.ComfyNode):
         from ..dpidm_model.pose.schema import to_track
         from .checks import image_batch
 
-        image_batch(images, "images")
+        image_batch(images, "images (the frames)")
         options = MaskOptions(category=category, grow=grow, feather=feather, keep_hands=keep_hands, keep_head=keep_head)
         track = to_track(pose, frames=len(images))
         return io.NodeOutput(*agnostic_clip(images, track, options, segmentation))

@@ -48,7 +48,7 @@ class DPIDMHumanPose(io.ComfyNode):
         from ..dpidm_model.pose.tracks import CleanUp
         from ..nodes.checks import image_batch
 
-        image_batch(images, "images")
+        image_batch(images, "images (the frames)")
         chosen = parts.selection(person, person_index, point_x, point_y, point_frame, person_mask)
         options = CleanUp(method=smoothing, strength=strength, max_gap=fill_gaps)
         name, detector = make_detector(backend, parts.places(), hands=hands, face=face)
