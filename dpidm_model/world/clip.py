@@ -30,7 +30,7 @@ SPLITS = {"train": TRAIN_SEEDS, "validation": VALIDATION_SEEDS, "test": TEST_SEE
 COVERS = np.full(len(Part), 0.004, np.float32)
 COVERS[[Part.TRUNK, Part.BOTTOM]] = 0.07
 COVERS[Part.SHOULDER] = 0.09
-PIXELS_AT_ONCE = 30000
+PIXELS_AT_ONCE = 240_000
 KEPT_PARTS = (Part.HAND, Part.HEAD, Part.HAIR)
 # what the camera shows -> (weight, metres from top to bottom)
 VIEWS = {"full": (0.25, 1.98, 2.2), "knees": (0.3, 1.4, 1.6), "hips": (0.45, 1.05, 1.25)}

@@ -205,14 +205,14 @@ def _head(builder: MeshBuilder, atlas: Atlas, size: _Sizes) -> None:
     person, looks = size.person, size.person.looks
     depth = np.array([0, 0.02, 0.07, 0.15, 0.25, 0.33, 0.39, 0.43, 0.47, 0.51, 0.56, 0.61, 0.645, 0.67])
     depth = np.concatenate([depth, [0.71, 0.75, 0.78, 0.82, 0.87, 0.91, 0.95, 0.985, 1.0]])
-    depth = thin(depth, size.detail, 11)
+    depth = np.concatenate([depth[:3], thin(depth[3:], size.detail, 9)])
     rows, angle = size.px(person.figure.head), ring_angles(columns(body.HEAD_COLUMNS, size.detail), body.HEAD_DENSITY)
     surface = body.head_surface(person.figure, person.skeleton, depth, angle)
     uv = atlas.place_uv(face_patch(size.rng, looks, rows), _around(angle), depth[:, None])
     builder.add(surface, uv, Part.HEAD)
     _ears(builder, atlas, size)
     swell = {"shaved": 0.008, "full": 0.22, "short": 0.045}.get(looks.hair_style, 0.05)
-    line = thin(np.array([0, 0.03, 0.09, 0.18, 0.28, 0.38, 0.48, 0.58, 0.7, 0.82, 0.92, 1.0]), size.detail, 7)
+    line = np.concatenate([[0, 0.03], thin([0.09, 0.18, 0.28, 0.38, 0.48, 0.58, 0.7, 0.82, 0.92, 1.0], size.detail, 6)])
     puff = np.interp(line, [0, 0.3, 0.9, 1.0], [1.1, 1.0, 0.75, 0.5])[:, None]
     lumps = 1 + 0.12 * np.sin(3 * angle + 6 * looks.parting)[None] * np.sin(5 * line)[:, None]
     surface = body.head_surface(person.figure, person.skeleton, line, angle, (swell * puff * lumps)[None], features=0.0)

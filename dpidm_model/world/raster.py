@@ -53,7 +53,11 @@ Discard = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def rasterise(
-    vertices_V3: np.ndarray, triangles_T3: np.ndarray, shape: tuple[int, int], discard: Discard | None = None
+    vertices_V3: np.ndarray,
+    triangles_T3: np.ndarray,
+    shape: tuple[int, int],
+    discard: Discard | None = None,
+    frames: int = 1,
 ) -> Raster:
     """Find the nearest front-facing triangle at every pixel centre.
 
@@ -61,13 +65,16 @@ def rasterise(
     triangles_T3: corner indices; those with positive area in x right, y down are front faces.  shape: (H, W).
     discard: (triangle, weight of corner 1, weight of corner 2) of P fragments -> (P,) bool, true where the triangle has
         a hole there (cut-out textures) and what lies behind is to be seen.
+    frames: this many pictures of equal height stand on each other in the tall picture; the triangles come in as many
+        equal runs, one for each, and are cut off at the borders of their own.
     """
-    height, width = shape
+    height, width = shape[0] // frames, shape[1]
     faces = _front_faces(vertices_V3, triangles_T3)
+    first_T = faces.names_T // (len(triangles_T3) // frames) * height
     left_T = np.maximum(np.ceil(faces.smallest(faces.x) - 0.5), 0).astype(np.int32)
-    top_T = np.maximum(np.ceil(faces.smallest(faces.y) - 0.5), 0).astype(np.int32)
+    top_T = np.maximum(np.ceil(faces.smallest(faces.y) - 0.5), first_T).astype(np.int32)
     right_T = np.minimum(np.floor(faces.largest(faces.x) - 0.5), width - 1).astype(np.int32)
-    bottom_T = np.minimum(np.floor(faces.largest(faces.y) - 0.5), height - 1).astype(np.int32)
+    bottom_T = np.minimum(np.floor(faces.largest(faces.y) - 0.5), first_T + height - 1).astype(np.int32)
     wide_T, tall_T = right_T - left_T + 1, bottom_T - top_T + 1
     seen_T = (wide_T > 0) & (tall_T > 0)
     size_T = np.where(seen_T, BOX_OF_SPAN[np.minimum(np.maximum(wide_T, tall_T), len(BOX_OF_SPAN) - 1)], -1)
@@ -75,7 +82,8 @@ def rasterise(
     for box in np.unique(size_T[seen_T]):
         group = np.flatnonzero(size_T == box)
         side = BOXES[box] if box < len(BOXES) else int(max(wide_T[group].max(), tall_T[group].max()))
-        fragments = _fragments(faces, group, left_T[group], top_T[group], side, shape)
+        corner = left_T[group], top_T[group], first_T[group] + height
+        fragments = _fragments(faces, group, corner, side, width)
         if discard is not None:
             keep = ~discard(*fragments[1:4])
             fragments = tuple(part[keep] for part in fragments)
@@ -117,12 +125,12 @@ def _front_faces(vertices_V3: np.ndarray, triangles_T3: np.ndarray) -> _Faces:
     return _Faces(tuple(v[names_T] for v in x), tuple(v[names_T] for v in y), z, area_T[names_T], names_T)
 
 
-def _fragments(faces: _Faces, group, left_T, top_T, side: int, shape):
+def _fragments(faces: _Faces, group, corner, side: int, width: int):
     """All (pixel, triangle) pairs with the pixel centre inside, for triangles whose box fits side x side pixels.
 
-    Returns flat pixel index, triangle, weights of corners 1 and 2, depth: each (P,).
+    corner: left column, top row, end of the rows that may be drawn on: each (T,).  Returns flat pixel index, triangle, weights of corners 1 and 2, depth: each (P,).
     """
-    steps = np.arange(side, dtype=np.float32)
+    steps, (left_T, top_T, end_T) = np.arange(side, dtype=np.float32), corner
     x, y, z = ([corner[group] for corner in corners] for corners in (faces.x, faces.y, faces.z))
     dx_TS = (left_T + np.float32(0.5) - x[0])[:, None] + steps
     dy_TS = (top_T + np.float32(0.5) - y[0])[:, None] + steps
@@ -142,8 +150,8 @@ def _fragments(faces: _Faces, group, left_T, top_T, side: int, shape):
     column += left_T[t]
     b1, b2 = np.take(b1_TSS, place_P), np.take(b2_TSS, place_P)
     depth = np.take(z[0], t) + b1 * np.take(z[1] - z[0], t) + b2 * np.take(z[2] - z[0], t)
-    result = row * shape[1] + column, faces.names_T[group][t], b1, b2, depth
-    inside_P = (column < shape[1]) & (row < shape[0])
+    result = row * width + column, faces.names_T[group][t], b1, b2, depth
+    inside_P = (column < width) & (row < end_T[t])
     return result if inside_P.all() else tuple(part[inside_P] for part in result)
 
 

@@ -93,42 +93,66 @@ def sample(texture_HWC: np.ndarray, uv_N2: np.ndarray) -> np.ndarray:
     return colours.reshape(-1, texture_HWC.shape[2])[:count]
 
 
-def shoot(mesh: Mesh, texture_HW4: np.ndarray, screen_V3: np.ndarray, frame: int, light: Light, shape) -> Shot:
-    """Draw a mesh's frame, screen_V3 being its projected vertices."""
-    raster = rasterise(screen_V3, mesh.triangles_T3, shape, _holes(mesh, texture_HW4))
-    brightness_V = light_vertices(mesh.normals_FV3[frame], light)
-    values = raster.interpolate(np.concatenate([mesh.uv_V2, brightness_V[:, None]], 1), mesh.triangles_T3)
+def shoot(mesh: Mesh, texture_HW4: np.ndarray, screen_FV3: np.ndarray, frames: slice, light: Light, shape) -> Shot:
+    """Draw some frames of a mesh, standing on each other in one tall picture.
+
+    screen_FV3: the projected vertices of all frames.  shape: (H, W) of one frame.
+    """
+    screen_FV3, normals_FV3 = screen_FV3[frames], mesh.normals_FV3[frames]
+    count, vertices = screen_FV3.shape[:2]
+    rows = np.arange(count, dtype=np.int64)[:, None, None]
+    tall_FV3 = screen_FV3 + rows * np.array([0, shape[0], 0], np.float32)
+    triangles_T3 = (mesh.triangles_T3 + rows * vertices).reshape(-1, 3)
+    uv_FV2 = np.broadcast_to(mesh.uv_V2, (count, vertices, 2))
+    values_VC = np.concatenate([uv_FV2, light_vertices(normals_FV3, light)[..., None]], -1).reshape(-1, 3)
+    holes = _holes(mesh, texture_HW4) if mesh.cut_T.any() else None
+    tall = (count * shape[0], shape[1])
+    raster = rasterise(tall_FV3.reshape(-1, 3).astype(np.float32), triangles_T3, tall, holes, count)
+    values = raster.interpolate(values_VC, triangles_T3)
     rgba = sample(texture_HW4, values[:, :2])
-    return Shot(raster, rgba[:, :3], values[:, 2], mesh.part_T[raster.triangles_N])
+    return Shot(raster, rgba[:, :3], values[:, 2], mesh.part_T[raster.triangles_N % len(mesh.part_T)])
+
+
+def trim(mesh: Mesh, texture_HW4: np.ndarray) -> Mesh:
+    """Drop the triangles whose texture is all holes, and mark as cut only those that touch a hole."""
+    hole_HW = cv2.integral((texture_HW4[..., 3] < 128).astype(np.uint8))
+    corners_T32 = mesh.uv_V2[mesh.triangles_T3]
+    limit = np.array(texture_HW4.shape[1::-1])
+    low = np.clip(np.floor(corners_T32.min(1)), 0, limit - 1).astype(int)
+    high = np.clip(np.ceil(corners_T32.max(1)) + 1, low + 1, limit).astype(int)
+    count = hole_HW[high[:, 1], high[:, 0]] - hole_HW[low[:, 1], high[:, 0]]
+    count = count - hole_HW[high[:, 1], low[:, 0]] + hole_HW[low[:, 1], low[:, 0]]
+    keep = ~mesh.cut_T | (count < (high - low).prod(1))
+    triangles = mesh.triangles_T3[keep], mesh.part_T[keep], (mesh.cut_T & (count > 0))[keep]
+    return Mesh(mesh.vertices_FV3, mesh.normals_FV3, mesh.uv_V2, *triangles)
 
 
 def _holes(mesh: Mesh, texture_HW4: np.ndarray) -> Discard:
-    """Fragments whose nearest texel is mostly transparent, of the triangles that touch transparent texels."""
+    """Fragments whose nearest texel is mostly transparent, of the triangles that may have holes."""
     alpha = texture_HW4[..., 3]
     limit = np.array(alpha.shape[::-1]) - 1
-
-    def coverage(uv):
-        x, y = (np.clip(uv + 0.5, 0, limit)).astype(np.int32).T
-        return alpha[y, x]
-
-    corners_T32 = mesh.uv_V2[mesh.triangles_T3]
-    base, first, second = corners_T32[:, 0], corners_T32[:, 1] - corners_T32[:, 0], corners_T32[:, 2] - corners_T32[:, 0]
+    a, b, c = (mesh.uv_V2[mesh.triangles_T3[:, i]] for i in range(3))
+    names = len(mesh.cut_T)
 
     def discard(triangle_P, b1_P, b2_P):
+        triangle_P = triangle_P % names
         hole = np.zeros(len(triangle_P), bool)
         test = np.flatnonzero(mesh.cut_T[triangle_P])
-        name = triangle_P[test]
-        hole[test] = coverage(base[name] + first[name] * b1_P[test, None] + second[name] * b2_P[test, None]) < 128
+        if len(test):
+            name, b1, b2 = triangle_P[test], b1_P[test, None], b2_P[test, None]
+            uv = a[name] + (b - a)[name] * b1 + (c - a)[name] * b2
+            x, y = np.clip(uv + 0.5, 0, limit).astype(np.int32).T
+            hole[test] = alpha[y, x] < 128
         return hole
 
     return discard
 
 
 def light_vertices(normals_V3: np.ndarray, light: Light) -> np.ndarray:
-    """Brightness from wrapped diffuse light, sky above and a darker rim: (V,)."""
+    """Brightness from wrapped diffuse light, sky above and a darker rim: (..., V)."""
     diffuse = np.clip(normals_V3 @ light.direction * 0.8 + 0.2, 0, 1)
-    sky = 0.5 - 0.5 * normals_V3[:, 1]
-    rim = 1 - 0.18 * (1 - np.clip(normals_V3[:, 2], 0, 1)) ** 2
+    sky = 0.5 - 0.5 * normals_V3[..., 1]
+    rim = 1 - 0.18 * (1 - np.clip(normals_V3[..., 2], 0, 1)) ** 2
     return ((light.ambient * (0.78 + 0.30 * sky) + light.strength * diffuse) * rim).astype(np.float32)
 
 
