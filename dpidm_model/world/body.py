@@ -175,9 +175,14 @@ def leg_axis(skeleton: Skeleton, side: str, at_R: np.ndarray) -> Axis:
     return limb_axis(joints, cross(along, normalise(front)), at_R, rounding=0.2)
 
 
+def leg_radii(at_R: np.ndarray) -> list[np.ndarray]:
+    """Radii of an average leg to the front and to the side at positions 0..2, metres: two of (R,)."""
+    return _table(LEG, at_R)
+
+
 def leg_surface(figure: Figure, skeleton: Skeleton, side: str, at_R: np.ndarray, angle_S: np.ndarray, ease=0.0):
     """A leg's surface moved outwards by `ease` (broadcast against (F, R, S)): (F, R, S, 3)."""
-    front_R, side_R = (r * figure.girth for r in _table(LEG, at_R))
+    front_R, side_R = (r * figure.girth for r in leg_radii(at_R))
     axis = leg_axis(skeleton, side, at_R)
     front, across = front_R[None, :, None] + ease, side_R[None, :, None] + ease
     return tube(axis.centre_FR3, axis.front_FR3, axis.side_FR3, front, across, angle_S)
@@ -281,7 +286,9 @@ def hand_surfaces(skeleton: Skeleton, side: str, points_FK3: np.ndarray, size: f
     half_thin = np.array([0.115, 0.11, 0.10, 0.085, 0.07, 0.04], np.float32) * HAND_LENGTH * size
     centre = wrist[:, None] + along[:, None] * (at * HAND_LENGTH)[None, :, None]
     frame = [np.broadcast_to(axis[:, None], centre.shape) for axis in (wide, thin)]
-    surfaces = [tube(centre, *frame, half_wide[None, :, None], half_thin[None, :, None], ring_angles(columns(11, detail)), 2.5)]
+    surfaces = [
+        tube(centre, *frame, half_wide[None, :, None], half_thin[None, :, None], ring_angles(columns(11, detail)), 2.5)
+    ]
     for index, (_, _, _, _, radius) in enumerate(FINGERS.values()):
         joints = points_FK3[:, 1 + 4 * index : 5 + 4 * index]
         tip = joints[:, 3:] + normalise(joints[:, 3:] - joints[:, 2:3]) * radius * HAND_LENGTH * 0.6

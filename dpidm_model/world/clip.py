@@ -3,7 +3,7 @@
 F frames, K joints, H W pixel rows/columns of the output, N pixels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from .mask import agnostic_masks
 from .mesh import Mesh
 from .motion import make_motion, wander
 from .person import Part, Person, make_person, person_mesh
-from .render import FAR, Camera, Light, Shot, contact_shadow, make_light, shoot, trim, working_size
+from .render import FAR, Camera, Light, Shot, contact_shadow, joined, make_light, over, shoot, trim, working_size
 from .truth import pose_track
 
 # Seeds of the three parts of the generated data set; they never overlap.
@@ -29,6 +29,8 @@ SPLITS = {"train": TRAIN_SEEDS, "validation": VALIDATION_SEEDS, "test": TEST_SEE
 # How far a worn garment may lie behind a part of the body and still be drawn over it (metres): cloth over skin.
 COVERS = np.full(len(Part), 0.004, np.float32)
 COVERS[[Part.TRUNK, Part.BOTTOM]] = 0.07
+COVERS[Part.LEG] = 0.12
+COVERS[Part.OTHER_GARMENT] = -0.06
 COVERS[Part.SHOULDER] = 0.09
 PIXELS_AT_ONCE = 240_000
 KEPT_PARTS = (Part.HAND, Part.HEAD, Part.HAIR)
@@ -143,7 +145,7 @@ def make_clip(
 
 
 # Every part of a clip has random numbers of its own, so that changing one part leaves the others as they are.
-STREAMS = "motion person texture camera light scene garment_a garment_b folds_a folds_b mask".split()
+STREAMS = "motion person texture camera light scene other garment_a garment_b folds_a folds_b mask".split()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,11 +174,22 @@ def _set_stage(rngs, frames: int, size: tuple[int, int], fps: float, category: s
     light = make_light(rngs["light"])
     scale = float(camera.scale_F.mean())
     detail = float(np.clip(0.25 + scale / 600, 0.4, 1.0))
-    mesh, texture = person_mesh(rngs["texture"], person, scale, detail)
-    screen_FV3 = camera.project(mesh.vertices_FV3)
-    mesh = trim(mesh, texture)
-    body = [shoot(mesh, texture, screen_FV3, run, light, work[::-1]) for run in _runs(frames, work)]
+    mesh, texture = person_mesh(rngs["texture"], person, scale, detail, bottoms=category == "upper")
+    body = _draw(mesh, texture, camera, light, frames)
+    if category == "lower":
+        top = _pick_garment(rngs["other"], size, "upper", None)
+        mesh, texture = garment_mesh(rngs["other"], person, top, detail)
+        mesh = replace(mesh, part_T=np.full_like(mesh.part_T, Part.OTHER_GARMENT))
+        tops = _draw(mesh, texture, camera, light, frames)
+        body = [joined(*over(below, above, COVERS)) for below, above in zip(body, tops, strict=True)]
     return _Stage(person, camera, light, body, _backdrops(rngs["scene"], camera, person, wish), detail)
+
+
+def _draw(mesh: Mesh, texture, camera: Camera, light: Light, frames: int) -> list[Shot]:
+    """All frames of a mesh, one shot for each of _runs."""
+    mesh, screen_FV3 = trim(mesh, texture), camera.project(mesh.vertices_FV3)
+    runs = _runs(frames, camera.size)
+    return [shoot(mesh, texture, screen_FV3, run, light, camera.size[::-1]) for run in runs]
 
 
 def _make_camera(rng, person: Person, t_F, size: tuple[int, int], category: str, view: str | None) -> Camera:
@@ -254,15 +267,14 @@ def _compose(stage: _Stage, run: slice, body: Shot, garment: Shot) -> tuple[np.n
     Returns the frames of a run standing on each other, (frames * H, W, 3) float32, and the visible part of the garment.
     """
     shape = body.raster.shape
+    body, garment = over(body, garment, COVERS)
     depth = np.full(shape[0] * shape[1], FAR, np.float32)
-    reach = np.zeros(shape[0] * shape[1], np.float32)
-    depth[body.raster.pixels_N] = body.raster.depth_N
-    reach[body.raster.pixels_N] = COVERS[body.part_N]
-    pixels = garment.raster.pixels_N
-    garment = garment.select(garment.raster.depth_N + reach[pixels] > depth[pixels])
-    depth[garment.raster.pixels_N] = garment.raster.depth_N
+    for shot in (body, garment):
+        depth[shot.raster.pixels_N] = shot.raster.depth_N
     parts = np.split(depth.reshape(shape), run.stop - run.start)
-    shadow = np.concatenate([contact_shadow(d, s) for d, s in zip(parts, stage.camera.scale_F[run], strict=True)]).ravel()
+    shadow = np.concatenate(
+        [contact_shadow(d, s) for d, s in zip(parts, stage.camera.scale_F[run], strict=True)]
+    ).ravel()
     picture = np.concatenate(stage.backdrop[run])
     flat = picture.reshape(-1, 3)
     for shot in (body, garment):

@@ -276,7 +276,9 @@ def _outside(figure: Figure, chest_F33, chest_top_F3, point_F3) -> np.ndarray:
     beside = (local[:, 1] > -0.02) & (local[:, 1] < figure.torso + 0.25)
     grow = np.where(beside & (inside < 1), 1 / np.maximum(inside, 0.2), 1)
     local[:, 0] *= 1 + (grow - 1) * 0.5
-    local[:, 2] = np.where(local[:, 2] > -0.05, np.where(grow > 1, np.maximum(local[:, 2] * grow, 0), local[:, 2]), local[:, 2] * grow)
+    local[:, 2] = np.where(
+        local[:, 2] > -0.05, np.where(grow > 1, np.maximum(local[:, 2] * grow, 0), local[:, 2]), local[:, 2] * grow
+    )
     lack = np.sqrt(np.clip(1 - (local[:, 0] / x) ** 2, 0, 1)) * z
     front = (grow > 1) & (local[:, 2] >= 0)
     local[:, 2] = np.where(front, np.maximum(local[:, 2], lack), local[:, 2])

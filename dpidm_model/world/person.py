@@ -30,6 +30,10 @@ class Part(IntEnum):
     OTHER_GARMENT = 9
     SHOULDER = 10
     TRUNK = 11
+    LEG = 12
+
+
+HANG = 0.08  # trunk height from which on cloth no longer follows the body
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ def _leg(builder: MeshBuilder, atlas: Atlas, size: _Sizes, side: str, bottoms: b
     if split > 1:
         builder.add(surface[:, :split], uv[:split], Part.BOTTOM)
     if split < len(at) - 1:
-        builder.add(surface[:, max(split - 1, 0) :], uv[max(split - 1, 0) :], Part.SKIN)
+        builder.add(surface[:, max(split - 1, 0) :], uv[max(split - 1, 0) :], Part.LEG)
     shoe = body.shoe_surface(person.skeleton, side, size.ring(11))
     colour = opaque(np.clip(looks.shoes * mottle(size.rng, size.px(0.1), size.px(0.26), 4, 0.03), 0, 255))
     sole = np.array((235, 232, 226), np.float32) if size.rng.random() < 0.5 else looks.shoes * 0.5
@@ -169,36 +173,30 @@ def _leg(builder: MeshBuilder, atlas: Atlas, size: _Sizes, side: str, bottoms: b
 
 
 def _skirt(builder: MeshBuilder, atlas: Atlas, size: _Sizes) -> None:
-    person = size.person
-    angle = size.ring(25)
-    surface = skirt_surface(person, np.linspace(0.2, -1, 9), angle, flare=0.10, length=0.42)
-    patch = opaque(cloth_patch(size.rng, person.looks, size.px(0.5), size.px(0.8)))
-    builder.add(surface, atlas.place_uv(patch, _around(angle), np.linspace(0, 1, 9)[:, None]), Part.BOTTOM)
+    angle, height = size.ring(25), np.linspace(0.2, -0.85, max(6, round(10 * size.detail)))
+    low = np.clip(HANG - height, 0, 1)[:, None]
+    ease = 0.012 + low * (0.10 + 0.012 * np.cos(7 * angle)[None])
+    surface = hanging_surface(size.person, height, angle, ease[None])
+    patch = opaque(cloth_patch(size.rng, size.person.looks, size.px(0.5), size.px(0.8)))
+    uv = atlas.place_uv(patch, _around(angle), np.linspace(0, 1, len(height))[:, None])
+    builder.add(surface, uv, Part.BOTTOM)
 
 
-def skirt_surface(person: Person, height_R, angle_S, *, flare: float, length: float, ease: float = 0.012) -> np.ndarray:
-    """A skirt's surface: height_R in trunk heights down to 0, then 0..-1 along the skirt's `length` in metres.
+def hanging_surface(person: Person, height_R: np.ndarray, angle_S: np.ndarray, ease) -> np.ndarray:
+    """Cloth around the trunk that hangs freely from the hips downwards: (F, R, S, 3).
 
-    flare: how much wider the hem is than the hips, metres.  Returns (F, R, S, 3).
+    height_R: trunk heights from high to low; below HANG the cloth follows the legs only loosely.
+    ease: metres off the body, broadcast against (F, R, S).
     """
     figure, skeleton = person.figure, person.skeleton
     height_R = np.asarray(height_R, np.float32)
-    upper = body.trunk_surface(figure, skeleton, np.maximum(height_R, 0.0), angle_S, ease)
-    down = (-height_R).clip(0)[None, :, None, None]
-    knees = [skeleton.joints[f"{s}_knee"] - skeleton.joints[f"{s}_hip"] for s in SIDES]
-    mean_leg = normalise(0.25 * sum(knees) + np.array([0, 0.6, 0], np.float32))[:, None, None]
-    centre = skeleton.joints["pelvis"][:, None, None]
-    outward = upper - centre
-    outward = outward - mean_leg * (outward * mean_leg).sum(-1, keepdims=True)
-    waves = 1 + 0.10 * np.clip(down, 0, 1) * np.cos(7 * angle_S)[None, None, :, None]
-    flared = upper + mean_leg * (down * length) + normalise(outward) * (flare * down * waves)
-    hip = skeleton.joints["r_hip"], skeleton.joints["l_hip"]
-    spread = [
-        normalise(k - h) for k, h in zip((skeleton.joints["r_knee"], skeleton.joints["l_knee"]), hip, strict=True)
-    ]
-    weight = 0.5 + 0.5 * np.sin(angle_S)[None, None, :, None]  # angle pi/2 is the person's left
-    lean = spread[0][:, None, None] * (1 - weight) + spread[1][:, None, None] * weight - mean_leg
-    return (flared + lean * (down * length * 0.8)).astype(np.float32)
+    upper = body.trunk_surface(figure, skeleton, np.maximum(height_R, HANG), angle_S, ease)
+    drop = (np.maximum(HANG - height_R, 0) * figure.torso)[None, :, None, None]
+    legs = {s: normalise(skeleton.joints[f"{s}_knee"] - skeleton.joints[f"{s}_hip"]) for s in SIDES}
+    fall = normalise(0.35 * skeleton.pelvis_F33[:, :, 1] + np.array([0, 0.65, 0], np.float32))
+    weight = (0.5 + 0.5 * np.sin(angle_S))[None, None, :, None]  # angle pi/2 is the person's left
+    follow = legs["r"][:, None, None] * (1 - weight) + legs["l"][:, None, None] * weight
+    return (upper + (0.35 * fall[:, None, None] + 0.65 * follow) * drop).astype(np.float32)
 
 
 def _head(builder: MeshBuilder, atlas: Atlas, size: _Sizes) -> None:

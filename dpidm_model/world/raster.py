@@ -136,12 +136,12 @@ def _fragments(faces: _Faces, group, corner, side: int, width: int):
     dy_TS = (top_T + np.float32(0.5) - y[0])[:, None] + steps
     inverse_T = 1 / faces.area_T[group]
     # the weights of corners 1 and 2 are affine in the pixel position: a column part plus a row part
-    b1_TSS = (((y[2] - y[0]) * inverse_T)[:, None] * dx_TS)[:, None] - (
-        ((x[2] - x[0]) * inverse_T)[:, None] * dy_TS
-    )[..., None]
-    b2_TSS = (((x[1] - x[0]) * inverse_T)[:, None] * dy_TS)[..., None] - (
-        ((y[1] - y[0]) * inverse_T)[:, None] * dx_TS
-    )[:, None]
+    b1_TSS = (((y[2] - y[0]) * inverse_T)[:, None] * dx_TS)[:, None] - (((x[2] - x[0]) * inverse_T)[:, None] * dy_TS)[
+        ..., None
+    ]
+    b2_TSS = (((x[1] - x[0]) * inverse_T)[:, None] * dy_TS)[..., None] - (((y[1] - y[0]) * inverse_T)[:, None] * dx_TS)[
+        :, None
+    ]
     inside_TSS = np.minimum(np.minimum(b1_TSS, b2_TSS), 1 - b1_TSS - b2_TSS) >= 0
     place_P = np.flatnonzero(inside_TSS)
     t, cell = np.divmod(place_P, side * side)

@@ -83,6 +83,36 @@ class Shot:
         return Shot(self.raster.select(keep_N), np.take(self.rgb_N3, pick, 0), self.light_N[pick], self.part_N[pick])
 
 
+def over(below: Shot, above: Shot, reach_P: np.ndarray) -> tuple[Shot, Shot]:
+    """Which of two shots is seen at each pixel: both without their hidden pixels.
+
+    reach_P: per part of `below`, how far (metres) `above` may lie behind it and still cover it, as cloth covers skin.
+    """
+    size = below.raster.shape[0] * below.raster.shape[1]
+    depth, covers = np.full(size, FAR, np.float32), np.zeros(size, np.float32)
+    depth[below.raster.pixels_N] = below.raster.depth_N
+    covers[below.raster.pixels_N] = reach_P[below.part_N]
+    pixels = above.raster.pixels_N
+    seen = above.select(above.raster.depth_N + covers[pixels] > depth[pixels])
+    free = np.ones(size, bool)
+    free[seen.raster.pixels_N] = False
+    return below.select(free[below.raster.pixels_N]), seen
+
+
+def joined(first: Shot, second: Shot) -> Shot:
+    """Two shots without common pixels as one; the second's triangle numbers lose their meaning."""
+    a, b = first.raster, second.raster
+    raster = Raster(
+        np.concatenate([a.pixels_N, b.pixels_N]),
+        np.concatenate([a.triangles_N, b.triangles_N]),
+        np.concatenate([a.weights_2N, b.weights_2N], 1),
+        np.concatenate([a.depth_N, b.depth_N]),
+        a.shape,
+    )
+    fields = ("rgb_N3", "light_N", "part_N")
+    return Shot(raster, *(np.concatenate([getattr(first, f), getattr(second, f)]) for f in fields))
+
+
 def sample(texture_HWC: np.ndarray, uv_N2: np.ndarray) -> np.ndarray:
     """Bilinear texture look-up at N positions (x, y in texture pixels): (N, C). Outside is clamped to the edge."""
     count, row = len(uv_N2), 256

@@ -22,7 +22,9 @@ HEAD_JOINTS = {
 
 def _face_table() -> np.ndarray:
     """The 70 face points of OpenPose (68 of the usual landmark scheme and two pupils): angle, depth, out: (70, 3)."""
-    jaw = [(a, np.interp(abs(a), [0, 0.35, 0.8, 1.45], [1.0, 0.985, 0.87, 0.52]), 0) for a in np.linspace(-1.45, 1.45, 17)]
+    jaw = [
+        (a, np.interp(abs(a), [0, 0.35, 0.8, 1.45], [1.0, 0.985, 0.87, 0.52]), 0) for a in np.linspace(-1.45, 1.45, 17)
+    ]
     brow = [(-0.65, 0.42), (-0.54, 0.40), (-0.42, 0.395), (-0.30, 0.40), (-0.18, 0.415)]
     brows = [(a, d, 0) for a, d in brow] + [(-a, d, 0) for a, d in reversed(brow)]
     bridge = [(0, 0.47, 0.0), (0, 0.52, 0.03), (0, 0.57, 0.065), (0, 0.62, 0.10)]
@@ -32,7 +34,16 @@ def _face_table() -> np.ndarray:
     eyes = [(a, d, 0) for a, d in eye + left]
     outer = [(-0.30, 0.765), (-0.2, 0.75), (-0.1, 0.741), (0, 0.746), (0.1, 0.741), (0.2, 0.75), (0.30, 0.765)]
     outer += [(0.2, 0.786), (0.1, 0.795), (0, 0.797), (-0.1, 0.795), (-0.2, 0.786)]
-    inner = [(-0.25, 0.766), (-0.1, 0.762), (0, 0.764), (0.1, 0.762), (0.25, 0.766), (0.1, 0.769), (0, 0.77), (-0.1, 0.769)]
+    inner = [
+        (-0.25, 0.766),
+        (-0.1, 0.762),
+        (0, 0.764),
+        (0.1, 0.762),
+        (0.25, 0.766),
+        (0.1, 0.769),
+        (0, 0.77),
+        (-0.1, 0.769),
+    ]
     mouth = [(a, d, 0.015) for a, d in outer + inner]
     pupils = [(-0.40, 0.476, 0), (0.40, 0.476, 0)]
     return np.array(jaw + brows + bridge + nostrils + eyes + mouth + pupils, np.float32)
