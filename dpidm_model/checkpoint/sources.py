@@ -150,10 +150,12 @@ def _open_folder(path: Path) -> Weights:
     index = folder / "diffusion_pytorch_model.safetensors.index.json"
     if index.is_file():
         shards = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-        return SafetensorsWeights([folder / shard for shard in shards], str(folder))
+        return SafetensorsWeights([folder / shard for shard in shards], str(path))
     for file in FOLDER_FILES:
         if (folder / file).is_file():
-            return open_any(folder / file)
+            weights = open_any(folder / file)
+            weights.name = str(path)
+            return weights
     raise MissingFileError(f"no U-Net weights in {folder}; expected one of {', '.join(FOLDER_FILES)}")
 
 
