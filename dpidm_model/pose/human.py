@@ -71,10 +71,10 @@ def _best_present(places: Places) -> str:
     from .detectors import dwpose, tflite
 
     if dwpose.present(list(places.dwpose)):
-        return "blazepose"
+        return "dwpose"
     if any(all((folder / name).is_file() for name in tflite.FILES) for folder in places.blazepose):
         return "blazepose"
-    return "blazepose"
+    return "dwpose"
 
 
 def human_pose(
