@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .network import INPUT_SIZE, MAP_STRIDE, GarmentMaps
+from .network import MAP_STRIDE, GarmentMaps
 
 # slot i on the mirrored picture is slot SWAP[i] on the picture
 SWAP = (0, 4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9)
@@ -37,7 +37,7 @@ class DecodedGarment:
     single: float
 
 
-def fit_frame(box: tuple[float, float, float, float], size: tuple[int, int] = INPUT_SIZE) -> np.ndarray:
+def fit_frame(box: tuple[float, float, float, float], size: tuple[int, int]) -> np.ndarray:
     """The frame that shows a box (x0, y0, x1, y1) whole, centred, undistorted."""
     x0, y0, x1, y1 = box
     scale = min(size[0] / max(x1 - x0, 1e-3), size[1] / max(y1 - y0, 1e-3))
@@ -46,7 +46,7 @@ def fit_frame(box: tuple[float, float, float, float], size: tuple[int, int] = IN
     )
 
 
-def warp_in(image_HW3: np.ndarray, frame: np.ndarray, size: tuple[int, int] = INPUT_SIZE) -> np.ndarray:
+def warp_in(image_HW3: np.ndarray, frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The picture through a frame, (H, W, 3) uint8; large ones area-averaged first, the edge repeated outside."""
     scale = float(np.hypot(frame[0, 0], frame[1, 0]))
     if scale < 0.75:

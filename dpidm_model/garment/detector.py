@@ -13,7 +13,7 @@ import torch
 
 from ..handovers import CATEGORIES, GARMENT_SLOTS, SLEEVES, GarmentLandmarks
 from .decode import SWAP, DecodedGarment, average, decode, fit_frame, mirror, to_tensor, warp_in
-from .network import INPUT_SIZE, SHIPPED, GarmentNet, load_garment_net
+from .network import MAP_STRIDE, SHIPPED, GarmentNet, load_garment_net
 
 MARGIN = 0.09  # around the garment's box in the second look, of its larger side
 SURE_FOCUS = 0.5  # heat within the peak's neighbourhood from which on a position counts as certain
@@ -54,7 +54,7 @@ def shipped_net(path: str | Path = SHIPPED) -> GarmentNet:
 @torch.no_grad()
 def _look(net: GarmentNet, image_HW3: np.ndarray, frame: np.ndarray, flip: bool) -> DecodedGarment:
     """One look through a frame; flip: averaged with the mirrored picture's."""
-    seen = warp_in(image_HW3, frame)
+    seen = warp_in(image_HW3, frame, net.config.input_size)
     if not flip:
         return decode(net(to_tensor(seen[None])))[0]
     maps = net(to_tensor(np.stack([seen, seen[:, ::-1]])))
@@ -69,7 +69,7 @@ def _to_picture(points_K2: np.ndarray, frame: np.ndarray) -> np.ndarray:
 
 def _box_of(found: DecodedGarment, frame: np.ndarray, size: tuple[int, int]) -> tuple[float, float, float, float]:
     """Where the garment is, from its coarse mask and its likely points; the whole picture when there is nothing."""
-    scale = INPUT_SIZE[0] / found.mask_hw.shape[1]
+    scale = MAP_STRIDE
     ys, xs = np.where(found.mask_hw > 0.5)
     marks = [np.stack([(xs + 0.5) * scale - 0.5, (ys + 0.5) * scale - 0.5], 1)] if len(xs) > 4 else []
     likely = (found.presence_K > 0.5) & (found.focus_K > 0.25)
@@ -120,9 +120,9 @@ def detect(
         margin = MARGIN * max(np.ptp(xs), np.ptp(ys), 16)
         box = (xs.min() - margin, ys.min() - margin, xs.max() + margin, ys.max() + margin)
     else:
-        whole = fit_frame((0, 0, w, h))
+        whole = fit_frame((0, 0, w, h), net.config.input_size)
         box = _box_of(_look(net, image_HW3, whole, flip=False), whole, (w, h))
-    frame = fit_frame(box)
+    frame = fit_frame(box, net.config.input_size)
     found = _look(net, image_HW3, frame, flip=True)
     chosen = CATEGORIES[int(found.category_3.argmax())] if category == "auto" else category
     presence = _presence(found, chosen)

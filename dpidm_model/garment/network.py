@@ -1,7 +1,7 @@
 """The garment landmark network: one picture in, heat maps, mask and labels out. Not in the paper (arXiv 2505.16980),
 whose authors trained YOLOv8 on hand labels that they did not publish.
 
-B pictures, C channels, H W input rows/columns (INPUT_SIZE), h w map rows/columns = H/4 W/4, K the 13 garment slots.
+B pictures, C channels, H W input rows/columns, h w map rows/columns = H/4 W/4, K the 13 slots.
 """
 
 import json
@@ -18,7 +18,6 @@ from ..errors import CheckpointError, MissingFileError
 from ..files import atomic_path
 from ..handovers import CATEGORIES, GARMENT_SLOTS, SLEEVES
 
-INPUT_SIZE = (128, 160)  # width, height
 MAP_STRIDE = 4
 FORMAT = "dpidm-garment-pose-1"
 SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "garment_pose.safetensors"
@@ -26,13 +25,19 @@ SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "garment_pose.safete
 
 @dataclass(frozen=True, kw_only=True)
 class GarmentNetConfig:
-    """Widths (channels at strides 2, 4, 8, 16, 32) and residual blocks a level (strides 4 to 32)."""
+    """Widths (channels at strides 2, 4, 8, 16, 32) and residual blocks a level (strides 4 to 32).
+
+    input_size: (width, height) that it was trained at, multiples of 32.
+    """
 
     widths: tuple[int, int, int, int, int] = (24, 32, 64, 128, 208)
     blocks: tuple[int, int, int, int] = (1, 1, 2, 2)
     neck: int = 48
+    input_size: tuple[int, int] = (96, 128)
 
     def __post_init__(self):
+        if any(side < 32 or side % 32 for side in self.input_size):
+            raise CheckpointError(f"input size {self.input_size} must be multiples of 32; for example 96 and 128")
         if len(self.widths) != 5 or len(self.blocks) != 4 or min(*self.widths, *self.blocks, self.neck) < 1:
             raise CheckpointError(
                 f"garment network config {self} is invalid; expected 5 widths, 4 block counts, all >= 1"

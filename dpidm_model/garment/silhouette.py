@@ -13,6 +13,8 @@ from .picture import as_mask8
 
 SLOT = {name: i for i, name in enumerate(GARMENT_SLOTS)}
 WORK_SIDE = 512
+SHADOW_DROP = 28  # of lightness (0..100), at most
+SHADOW_WIDTH = 0.035  # of the picture's larger side, at most
 NOTHING = (
     "no garment stands out from the picture's background; expected a product photo of one garment on a plain "
     "background: use another photo, or connect a MASK of the garment"
@@ -56,8 +58,33 @@ def foreground_mask(image_HW3: np.ndarray) -> np.ndarray:
     cv2.floodFill(padded, None, (0, 0), (2,))
     mask = (padded[1:-1, 1:-1] != 2).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)))
-    mask = _largest(mask)
+    mask = _without_shadow(_largest(mask), cv2.GaussianBlur(lab, (3, 3), 0))
     return cv2.resize(mask * 255, (w, h), interpolation=cv2.INTER_LINEAR) // 128 * 255
+
+
+def _without_shadow(mask_HW: np.ndarray, lab_HW3: np.ndarray) -> np.ndarray:
+    """Take off the soft shadow beside a garment: a little darker than the background, of its colour, reaching the rim.
+
+    What reaches deeper into the garment than a shadow is wide is cloth; notches (white stripes) are closed again.
+    """
+    outside = mask_HW == 0
+    ground = np.median(lab_HW3[outside], axis=0) if outside.any() else np.array([100.0, 0, 0])
+    drop = ground[0] - lab_HW3[..., 0]
+    tint = np.linalg.norm(lab_HW3[..., 1:] - ground[1:], axis=2)
+    passable = outside | ((drop > -1) & (drop < SHADOW_DROP) & (tint < 4))
+    padded = cv2.copyMakeBorder((~passable).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    cv2.floodFill(padded, None, (0, 0), (2,))
+    taken = (padded[1:-1, 1:-1] == 2).astype(np.uint8) & mask_HW
+    depth = cv2.distanceTransform(mask_HW, cv2.DIST_L2, 3)
+    limit = SHADOW_WIDTH * max(mask_HW.shape)
+    count, labels = cv2.connectedComponents(taken, connectivity=8)
+    deepest = np.zeros(count, np.float32)
+    np.maximum.at(deepest, labels.ravel(), depth.ravel())
+    shadow = taken & (deepest[labels] < limit)
+    reach = max(3, round(0.02 * max(mask_HW.shape))) | 1
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    kept = cv2.morphologyEx(mask_HW & (1 - shadow), cv2.MORPH_CLOSE, brush) & mask_HW
+    return _largest(cv2.morphologyEx(kept, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
 
 
 def _largest(mask_HW: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ class GarmentTrainConfig:
     ema: decay of the averaged weights that are shipped.  seed: of weights and pictures.  workers: rendering processes.
     save_every, validate_every: steps.  validation: number of generated validation pictures.  threads: of torch.
     coco, deepfashion2: labelled photos to mix in (see importers.py).  share: of labelled photos in a batch, if any.
-    start: weights to begin from, for fine-tuning.
+    start: weights to begin from, for fine-tuning.  width, height: of the network's input.
+    repeats: how often a generated picture is used, each time shaken otherwise.
     """
 
     out: str = "runs/garment_pose"
@@ -32,9 +33,12 @@ class GarmentTrainConfig:
     deepfashion2: tuple[str, ...] = ()
     share: float = 0.5
     start: str = ""
+    width: int = 96
+    height: int = 128
+    repeats: int = 3
 
     def __post_init__(self):
-        for name in ("steps", "batch", "save_every", "validate_every", "validation", "threads"):
+        for name in ("steps", "batch", "save_every", "validate_every", "validation", "threads", "repeats"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)} must be at least 1")
         if not 0 <= self.ema < 1 or not 0 <= self.share <= 1 or self.lr <= 0 or self.workers < 0:

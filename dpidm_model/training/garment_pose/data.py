@@ -11,7 +11,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from ...garment.decode import SWAP, fit_frame, warp_in
-from ...garment.network import INPUT_SIZE, MAP_STRIDE
+from ...garment.network import MAP_STRIDE
 from ...garment.renderer import render_garment, render_negative
 from ...handovers import CATEGORIES, SLEEVES, GarmentLandmarks
 
@@ -30,10 +30,15 @@ class Labelled:
     single: bool
 
 
-def generate(seed: int) -> Labelled:
-    """One rendered picture, in one of the usual shapes, about the size of the network's input."""
+Size = tuple[int, int]  # width, height
+BLOCK = 960  # pictures that are kept and come again, shaken otherwise, before the next ones
+
+
+def generate(seed: int, size: Size) -> Labelled:
+    """One rendered picture, in one of the usual shapes, as high as the network's input."""
     rng = np.random.default_rng((seed, 7))
-    size = [(128, 160), (120, 160), (144, 144), (104, 160)][rng.integers(4)]
+    h = size[1]
+    size = [size, (3 * h // 4, h), (9 * h // 10, 9 * h // 10), (2 * h // 3, h)][rng.integers(4)]
     if rng.random() < NEGATIVE_SHARE:
         r = render_negative(seed, size)
     else:
@@ -41,14 +46,14 @@ def generate(seed: int) -> Labelled:
     return Labelled(image_HW3=r.image_HW3, landmarks=r.landmarks, mask_HW=r.mask_HW, single=r.kind != "none")
 
 
-def _random_frame(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+def _random_frame(rng: np.random.Generator, size: Size, into: Size) -> np.ndarray:
     """The whole picture or a zoom on it, turned, mirrored half of the time."""
-    frame = fit_frame((0, 0, size[0], size[1]))
+    frame = fit_frame((0, 0, size[0], size[1]), into)
     turn = rng.uniform(-0.42, 0.42) if rng.random() < 0.15 else rng.normal(0, 0.02)
     scale = rng.uniform(0.5, 1.0) if rng.random() < 0.2 else rng.uniform(0.9, 1.06)
     c, s = np.cos(turn) * scale, np.sin(turn) * scale
-    cx, cy = INPUT_SIZE[0] / 2, INPUT_SIZE[1] / 2
-    shift = rng.uniform(-0.5, 0.5, 2) * max(0.0, 1 - scale) * np.array(INPUT_SIZE)
+    cx, cy = into[0] / 2, into[1] / 2
+    shift = rng.uniform(-0.5, 0.5, 2) * max(0.0, 1 - scale) * np.array(into)
     flip = -1.0 if rng.random() < 0.5 else 1.0
     shake = (
         np.array([[flip * c, -s, 0], [flip * s, c, 0], [0, 0, 1]])
@@ -74,9 +79,9 @@ def _shake_colours(rng: np.random.Generator, image_HW3: np.ndarray) -> np.ndarra
     return image_HW3
 
 
-def heat_targets(points_K2: np.ndarray, sigma: float = 1.0) -> np.ndarray:
+def heat_targets(points_K2: np.ndarray, size: Size, sigma: float = 1.0) -> np.ndarray:
     """Gaussians of unit sum, (K, h, w) float32; points in input pixels, sigma in map cells."""
-    w, h = INPUT_SIZE[0] // MAP_STRIDE, INPUT_SIZE[1] // MAP_STRIDE
+    w, h = size[0] // MAP_STRIDE, size[1] // MAP_STRIDE
     cells_K2 = np.clip((points_K2 + 0.5) / MAP_STRIDE - 0.5, 0, [w - 1, h - 1])
     gx = np.exp(-((np.arange(w)[None] - cells_K2[:, :1]) ** 2) / (2 * sigma**2))
     gy = np.exp(-((np.arange(h)[None] - cells_K2[:, 1:]) ** 2) / (2 * sigma**2))
@@ -84,27 +89,27 @@ def heat_targets(points_K2: np.ndarray, sigma: float = 1.0) -> np.ndarray:
     return (heat / (heat.sum((1, 2), keepdims=True) + 1e-9)).astype(np.float32)
 
 
-def to_sample(item: Labelled, rng: np.random.Generator | None) -> dict[str, np.ndarray]:
-    """Network input (uint8 H W 3) and targets; rng None: no shaking, the whole picture."""
+def to_sample(item: Labelled, rng: np.random.Generator | None, into: Size) -> dict[str, np.ndarray]:
+    """Network input (uint8 H W 3) and targets; into: the input's size.  rng None: no shaking, the whole picture."""
     size = item.landmarks.canvas
-    frame = fit_frame((0, 0, size[0], size[1])) if rng is None else _random_frame(rng, size)
-    image = warp_in(item.image_HW3, frame)
+    frame = fit_frame((0, 0, size[0], size[1]), into) if rng is None else _random_frame(rng, size, into)
+    image = warp_in(item.image_HW3, frame, into)
     points = item.landmarks.points_K3[:, :2] @ frame[:, :2].T + frame[:, 2]
     visibility = item.landmarks.visibility_K.astype(np.int64)
     if frame[0, 0] * frame[1, 1] < frame[0, 1] * frame[1, 0]:  # mirrored: left and right change names
         points, visibility = points[list(SWAP)], visibility[list(SWAP)]
-    outside = ((points < 0) | (points > np.array(INPUT_SIZE) - 1)).any(1)
+    outside = ((points < 0) | (points > np.array(into) - 1)).any(1)
     visibility = np.where(outside & (visibility > 0), 1, visibility)
-    map_size = (INPUT_SIZE[0] // MAP_STRIDE, INPUT_SIZE[1] // MAP_STRIDE)
+    map_size = (into[0] // MAP_STRIDE, into[1] // MAP_STRIDE)
     mask = np.full(map_size[::-1], -1, np.float32)
     if item.mask_HW is not None:
-        full = cv2.warpAffine(item.mask_HW, frame, INPUT_SIZE, flags=cv2.INTER_LINEAR)
+        full = cv2.warpAffine(item.mask_HW, frame, into, flags=cv2.INTER_LINEAR)
         mask = cv2.resize(full, map_size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     return {
         "image": image if rng is None else _shake_colours(rng, image),
         "points": points.astype(np.float32),
         "visibility": visibility,
-        "heat": heat_targets(points),
+        "heat": heat_targets(points, into),
         "mask": mask,
         "category": np.int64(CATEGORIES.index(item.landmarks.category)),
         "sleeve": np.int64(SLEEVES.index(item.landmarks.sleeve)),
@@ -115,32 +120,43 @@ def to_sample(item: Labelled, rng: np.random.Generator | None) -> dict[str, np.n
 class GarmentPictures(Dataset):
     """Sample i of a run is the same in every run and after every resume: all randomness comes from its number.
 
-    count: samples.  start: number of the first one (resume).  seed: of the run.  photos: labelled pictures to mix in,
-    as functions that read one; share: how much of the samples they are.
+    count: samples.  size: the network's input.  start: number of the first one (resume).  seed: of the run.
+    repeats: how often a picture comes, each time shaken otherwise.  photos: labelled pictures to mix in, as functions that read one;
+    share: how much of the samples they are.
     """
 
     def __init__(
         self,
         count: int,
+        size: Size,
         *,
         start: int = 0,
         seed: int = 0,
-        shake: bool = True,
+        repeats: int = 1,
         photos: Sequence = (),
         share: float = 0.5,
     ):
-        self.count, self.start, self.seed, self.shake = count, start, seed, shake
+        self.count, self.size, self.start, self.seed, self.repeats = count, size, start, seed, repeats
         self.photos, self.share = photos, share if len(photos) else 0.0
+        self._kept: dict[int, Labelled] = {}
 
     def __len__(self) -> int:
         return self.count
 
+    def _rendered(self, number: int) -> Labelled:
+        """Blocks of BLOCK pictures, each block `repeats` times over; the last ones are kept in memory."""
+        block, place = divmod(number, BLOCK * self.repeats)
+        picture = self.seed * 100_000_000 + block * BLOCK + place % BLOCK
+        if picture not in self._kept:
+            if len(self._kept) >= BLOCK:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[picture] = generate(picture, self.size)
+        return self._kept[picture]
+
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         cv2.setNumThreads(0)
-        number = self.seed * 100_000_000 + self.start + index
-        rng = np.random.default_rng((number, 3))
-        if rng.random() < self.share:
-            item = self.photos[int(rng.integers(len(self.photos)))]()
-        else:
-            item = generate(number)
-        return to_sample(item, rng if self.shake else None)
+        number = self.start + index
+        rng = np.random.default_rng((self.seed, number, 3))
+        photo = rng.random() < self.share
+        item = self.photos[int(rng.integers(len(self.photos)))]() if photo else self._rendered(number)
+        return to_sample(item, rng, self.size)

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from ...cli import progress
 from ...errors import DPIDMError
 from ...garment.decode import to_tensor
-from ...garment.network import GarmentNet, load_garment_net, save_garment_net
+from ...garment.network import GarmentNet, GarmentNetConfig, load_garment_net, save_garment_net
 from .config import GarmentTrainConfig
 from .data import GarmentPictures
 from .importers import labelled_photos
@@ -73,7 +73,9 @@ class GarmentTrainer:
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.accelerator = Accelerator(gradient_accumulation_steps=1)
-        net = load_garment_net(config.start)[0].train() if config.start else GarmentNet()
+        net = GarmentNet(GarmentNetConfig(input_size=(config.width, config.height)))
+        if config.start:
+            net.load_state_dict(load_garment_net(config.start)[0].state_dict())
         net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = copy.deepcopy(net).eval()
         optimiser = torch.optim.AdamW(_groups(net, config.weight_decay), lr=config.lr)
@@ -102,7 +104,13 @@ class GarmentTrainer:
         c = self.config
         photos = labelled_photos(c.coco, c.deepfashion2)
         pictures = GarmentPictures(
-            (c.steps - self.step) * c.batch, start=self.step * c.batch, seed=c.seed, photos=photos, share=c.share
+            (c.steps - self.step) * c.batch,
+            (c.width, c.height),
+            start=self.step * c.batch,
+            seed=c.seed,
+            repeats=c.repeats,
+            photos=photos,
+            share=c.share,
         )
         loader = DataLoader(
             pictures, batch_size=c.batch, num_workers=c.workers, prefetch_factor=4 if c.workers else None

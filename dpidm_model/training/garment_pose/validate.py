@@ -5,10 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import nn
 
 from ...files import atomic_path
 from ...garment.decode import decode, to_tensor
+from ...garment.network import GarmentNet
 from ...pose.draw import draw_pose
 from .data import VALIDATION_SEED, generate, to_sample
 
@@ -17,13 +17,16 @@ SHEET = 32
 
 
 @torch.no_grad()
-def validate(net: nn.Module, count: int, sheet: Path | None = None) -> dict[str, float]:
+def validate(net: GarmentNet, count: int, sheet: Path | None = None) -> dict[str, float]:
     """pck05 and mean error (of the larger side of the labelled points' box), presence, category, single accuracy."""
     net.eval()
+    size = net.config.input_size
     device = next(net.parameters()).device
     errors, presence, category, single, pictures = [], [], [], [], []
     for start in range(0, count, BATCH):
-        samples = [to_sample(generate(VALIDATION_SEED + i), None) for i in range(start, min(count, start + BATCH))]
+        samples = [
+            to_sample(generate(VALIDATION_SEED + i, size), None, size) for i in range(start, min(count, start + BATCH))
+        ]
         read = decode(net(to_tensor(np.stack([s["image"] for s in samples])).to(device)))
         for sample, found in zip(samples, read):
             single.append((found.single > 0.5) == (sample["single"] > 0.5))

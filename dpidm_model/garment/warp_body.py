@@ -1,0 +1,305 @@
+"""Where the garment's control points belong on the person, frame by frame.
+
+F frames, K=130 joints (handovers.PoseTrack). Not in the paper: a geometric guess from human and garment landmarks.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..handovers import BODY_NAMES, PoseTrack
+from .warp_parts import CutGarment, Points
+
+J = {name: i for i, name in enumerate(BODY_NAMES)}
+ARM_FRONT = ("r_elbow", "r_wrist", "l_elbow", "l_wrist")
+SEAM = 1.24  # shoulder seams of a top, in distances between the shoulder joints
+CHEST = 1.42  # chest width of a top, in the same unit
+WAIST = 1.1  # waistband of trousers, in the same unit
+WAIST_RISE = 0.17  # waistband above the hip joints, in torso lengths
+SEAM_RISE = 0.05  # seams above the shoulder joints, in torso lengths
+FRONTAL_RATIO = 0.72  # distance of the shoulder joints by torso length of a frontal person, when the clip shows none
+HEIGHT = 3.35  # body height in torso lengths (neck to hip joints)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BodyClip:
+    """A person over a clip, smoothed.
+
+    joints_FJ2: body joints in pixels, gaps interpolated.  known_FJ: whether a joint is seen at or near that frame.
+    facing_F: cosine-like, 1 = frontal, 0 = side, negative = from behind.  torso_F: neck to hips in pixels.
+    shoulder: frontal distance of the shoulder joints in torso lengths, one for the clip.
+    """
+
+    joints_FJ2: np.ndarray
+    known_FJ: np.ndarray
+    facing_F: np.ndarray
+    torso_F: np.ndarray
+    shoulder: float
+
+
+def smooth_in_time(values_F: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian smoothing over the first axis, ends repeated."""
+    radius = max(1, round(3 * sigma))
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    padded = np.concatenate([values_F[:1].repeat(radius, 0), values_F, values_F[-1:].repeat(radius, 0)])
+    flat = padded.reshape(len(padded), -1)
+    out = np.stack([np.convolve(flat[:, i], kernel / kernel.sum(), mode="valid") for i in range(flat.shape[1])], 1)
+    return out.reshape(values_F.shape)
+
+
+def read_body(track: PoseTrack, smoothing: float = 1.2) -> BodyClip:
+    """Joints of a clip, gaps filled and smoothed over time; sigma in frames."""
+    body = _untwisted(track.keypoints_FK3[:, : len(BODY_NAMES)].astype(float))
+    frames = np.arange(len(body))
+    joints, known = np.zeros(body.shape[:2] + (2,)), np.zeros(body.shape[:2], bool)
+    for j in range(body.shape[1]):
+        seen = body[:, j, 2] > 0.2
+        if seen.any():
+            for axis in (0, 1):
+                joints[:, j, axis] = np.interp(frames, frames[seen], body[seen, j, axis])
+            gap = np.abs(frames[:, None] - frames[seen][None]).min(1)
+            known[:, j] = gap <= 3
+    joints = smooth_in_time(joints, smoothing)
+    across = joints[:, J["l_shoulder"]] - joints[:, J["r_shoulder"]]
+    middle = (joints[:, J["l_shoulder"]] + joints[:, J["r_shoulder"]]) / 2
+    hips = (joints[:, J["l_hip"]] + joints[:, J["r_hip"]]) / 2
+    up = middle - hips
+    torso = smooth_in_time(np.maximum(np.linalg.norm(up, axis=1), 1.0), 3 * smoothing)
+    side = np.stack([-up[:, 1], up[:, 0]], 1) / np.maximum(np.linalg.norm(up, axis=1), 1e-6)[:, None]
+    signed = (across * side).sum(1) / torso
+    frontal = signed[signed > 0.4]
+    shoulder = float(np.clip(np.percentile(frontal, 90), 0.55, 0.95)) if len(frontal) else FRONTAL_RATIO
+    facing = np.clip(smooth_in_time(signed, smoothing) / shoulder, -1, 1)
+    return BodyClip(joints_FJ2=joints, known_FJ=known, facing_F=facing, torso_F=torso, shoulder=shoulder)
+
+
+def _untwisted(body_FJ3: np.ndarray) -> np.ndarray:
+    """Legs named like the shoulders: detectors take them for each other where a person stands frontal."""
+    body = body_FJ3.copy()
+    shoulders = body[:, J["l_shoulder"], 0] - body[:, J["r_shoulder"], 0]
+    hips = body[:, J["l_hip"], 0] - body[:, J["r_hip"], 0]
+    known = (body[:, [J[f"{s}_{n}"] for s in "rl" for n in ("shoulder", "hip")], 2] > 0.2).all(1)
+    twisted = (
+        known & (shoulders * hips < 0) & (np.minimum(np.abs(shoulders), 2 * np.abs(hips)) > 0.3 * np.abs(shoulders))
+    )
+    right, left = ([J[f"{s}_{n}"] for n in ("hip", "knee", "ankle")] for s in "rl")
+    body[np.ix_(twisted, right + left)] = body[np.ix_(twisted, left + right)]
+    return body
+
+
+def fade(body: BodyClip, category: str) -> np.ndarray:
+    """How much of the preview is shown in each frame (F,), 0..1: none from the side or behind, or without a torso."""
+    weight = np.clip((body.facing_F - 0.3) / 0.25, 0, 1)
+    need = ("r_hip", "l_hip") if category == "lower" else ("r_shoulder", "l_shoulder")
+    weight *= body.known_FJ[:, [J[n] for n in need]].all(1)
+    return smooth_in_time(weight * weight * (3 - 2 * weight), 1.5)
+
+
+class Frame:
+    """One frame's body axes. across(v): unit vector from the wearer's right to left, v = 0 at shoulders, 1 at hips."""
+
+    def __init__(self, body: BodyClip, index: int):
+        self.joints, self.known = body.joints_FJ2[index], body.known_FJ[index]
+        self.torso, self.facing = float(body.torso_F[index]), float(max(body.facing_F[index], 0.35))
+        self.shoulder_width = body.shoulder * self.torso  # as from the front
+        self.shoulders = (self["r_shoulder"] + self["l_shoulder"]) / 2
+        self.hips = (self["r_hip"] + self["l_hip"]) / 2
+        self.down = (self.hips - self.shoulders) / max(float(np.linalg.norm(self.hips - self.shoulders)), 1e-6)
+        level = np.array([self.down[1], -self.down[0]])
+        self._axes = [self._axis("shoulder", level), self._axis("hip", level)]
+
+    def __getitem__(self, joint: str) -> np.ndarray:
+        return self.joints[J[joint]]
+
+    def has(self, joint: str) -> bool:
+        """Whether the joint is known here."""
+        return bool(self.known[J[joint]])
+
+    def _axis(self, joint: str, level: np.ndarray) -> np.ndarray:
+        """The line between two joints, blended with the torso's own level so that short distances do not spin it."""
+        line = self[f"l_{joint}"] - self[f"r_{joint}"]
+        mixed = line / max(self.shoulder_width, 1e-6) + 0.6 * level
+        return mixed / max(float(np.linalg.norm(mixed)), 1e-6)
+
+    def across(self, v: float) -> np.ndarray:
+        t = float(np.clip(v, 0, 1))
+        axis = self._axes[0] * (1 - t) + self._axes[1] * t
+        return axis / max(float(np.linalg.norm(axis)), 1e-6)
+
+
+def targets(cut: CutGarment, frame: Frame) -> Points:
+    """Targets of all control points that can be placed in this frame."""
+    return _lower(cut, frame) if cut.category == "lower" else _upper(cut, frame)
+
+
+def _upper(cut: CutGarment, frame: Frame) -> Points:
+    p = cut.points
+    middle = (p["r_shoulder"] + p["l_shoulder"]) / 2
+    scale = _upper_scale(cut, frame)
+    start = frame.shoulders - frame.down * SEAM_RISE * frame.torso
+    tilt = p["l_shoulder"] - p["r_shoulder"]
+    gx = tilt / max(float(np.linalg.norm(tilt)), 1e-6)
+    gy = np.array([-gx[1], gx[0]])
+    placed = {}
+    for name in (
+        "neck",
+        "r_shoulder",
+        "l_shoulder",
+        "r_chest",
+        "l_chest",
+        "hem_middle",
+        "r_hip",
+        "l_hip",
+        "r_knee",
+        "l_knee",
+        "r_ankle",
+        "l_ankle",
+        "r_armpit",
+        "l_armpit",
+        "r_armhole",
+        "l_armhole",
+    ):
+        if name in p:
+            offset = p[name] - middle
+            dx, dy = float(offset @ gx) * scale, float(offset @ gy) * scale
+            axis = frame.across(dy / frame.torso)
+            placed[name] = start + _spine(frame, dy) + axis * dx * frame.facing
+    for side in "rl":
+        if f"{side}_sleeve" in cut.parts and frame.has(f"{side}_elbow"):
+            _sleeve(cut, frame, side, scale, placed)
+    return placed
+
+
+def _spine(frame: Frame, dy: float) -> np.ndarray:
+    """From the seam line down by dy pixels; below the hips a skirt hangs between torso axis and legs."""
+    straight = frame.down * dy
+    below = dy - 1.05 * frame.torso
+    if below <= 0 or not (frame.has("r_knee") and frame.has("l_knee")):
+        return straight
+    knees = (frame["r_knee"] + frame["l_knee"]) / 2 - frame.hips
+    legs = knees / max(float(np.linalg.norm(knees)), 1e-6)
+    mixed = 0.4 * frame.down + 0.6 * legs
+    return frame.down * (dy - below) + mixed / max(float(np.linalg.norm(mixed)), 1e-6) * below
+
+
+def _upper_scale(cut: CutGarment, frame: Frame) -> float:
+    """Body pixels by garment pixels: from shoulder seams, or from the chest's width where there are only straps."""
+    if cut.sleeve != "none":
+        return frame.shoulder_width * SEAM / cut.width
+    rows = cut.mask.sum(1)
+    top, hem = int(min(cut.points["r_shoulder"][1], cut.points["l_shoulder"][1])), int(cut.points["r_hip"][1])
+    chest = float(np.percentile(rows[max(0, top) : max(top + 2, int(top + 0.6 * (hem - top)))], 85))
+    return frame.shoulder_width * CHEST / max(chest, 1.0)
+
+
+def _sleeve(cut: CutGarment, frame: Frame, side: str, scale: float, placed: Points) -> None:
+    """Along the person's arm: long sleeves bend at the elbow, short ones follow the upper arm."""
+    p = cut.points
+    shoulder, elbow = placed[f"{side}_shoulder"], frame[f"{side}_elbow"]
+    upper = elbow - shoulder
+    upper /= max(float(np.linalg.norm(upper)), 1e-6)
+    long = f"{side}_wrist" in p
+    length = float(np.linalg.norm(p[f"{side}_elbow"] - p[f"{side}_shoulder"])) * scale
+    root = shoulder + _sideways(upper, side) * _half(cut, f"{side}_elbow") * scale * 0.85
+    end = elbow if long else root + upper * min(length, 1.1 * float(np.linalg.norm(elbow - root)))
+    _tube(cut, f"{side}_elbow", end, upper, scale, placed)
+    if long:
+        if not frame.has(f"{side}_wrist"):
+            placed.pop(f"{side}_elbow_in")
+            return
+        fore = frame[f"{side}_wrist"] - elbow
+        reach = float(np.linalg.norm(fore))
+        fore = fore / max(reach, 1e-6)
+        length = float(np.linalg.norm(p[f"{side}_wrist"] - p[f"{side}_elbow"])) * scale
+        bent = upper + fore
+        _tube(cut, f"{side}_elbow", elbow, bent / max(float(np.linalg.norm(bent)), 1e-6), scale, placed)
+        _tube(cut, f"{side}_wrist", elbow + fore * min(length, reach), fore, scale, placed)
+
+
+def _sideways(along: np.ndarray, side: str) -> np.ndarray:
+    """Perpendicular to a limb, towards the body."""
+    across = np.array([along[1], -along[0]])
+    return across if side == "r" else -across
+
+
+def _half(cut: CutGarment, joint: str) -> float:
+    return float(np.linalg.norm(cut.points[f"{joint}_in"] - cut.points[f"{joint}_out"])) / 2
+
+
+def _tube(cut: CutGarment, joint: str, centre: np.ndarray, along: np.ndarray, scale: float, placed: Points) -> None:
+    """Both edges of a sleeve or leg at a joint, in the same sense as they were cut."""
+    across = np.array([-along[1], along[0]]) * _half(cut, joint) * scale
+    placed[f"{joint}_in"], placed[f"{joint}_out"] = centre + across, centre - across
+
+
+def _lower(cut: CutGarment, frame: Frame) -> Points:
+    p = cut.points
+    scale = frame.shoulder_width * WAIST / cut.width
+    waist = frame.hips - frame.down * WAIST_RISE * frame.torso
+    axis = frame.across(0.9)
+    half = cut.width / 2 * scale * max(frame.facing, 0.6)
+    placed = {"r_hip": waist - axis * half, "l_hip": waist + axis * half, "waist_middle": waist}
+    origin = (p["r_hip"] + p["l_hip"]) / 2
+    if "skirt" in cut.parts:
+        for name in ("r_knee", "l_knee", "r_ankle", "l_ankle", "hem_middle"):
+            if name in p:
+                dx, dy = (p[name] - origin) * scale
+                placed[name] = (
+                    waist
+                    + _spine(frame, dy + frame.torso)
+                    - _spine(frame, frame.torso)
+                    + axis * dx * max(frame.facing, 0.6)
+                )
+        return placed
+    placed["crotch"] = waist + frame.down * float(p["crotch"][1] - origin[1]) * scale
+    for side in "rl":
+        if f"{side}_leg" in cut.parts and frame.has(f"{side}_knee"):
+            _leg(cut, frame, side, scale, origin, waist, placed)
+    return placed
+
+
+def _leg(
+    cut: CutGarment, frame: Frame, side: str, scale: float, origin: np.ndarray, waist: np.ndarray, placed: Points
+) -> None:
+    """Trousers down to the ankle (or as long as they are); shorts along the thigh."""
+    p = cut.points
+    knee = frame[f"{side}_knee"]
+    root = frame[f"{side}_hip"]
+    thigh = (knee - root) / max(float(np.linalg.norm(knee - root)), 1e-6)
+    if f"{side}_ankle" not in p:  # shorts: the knee landmark is the hem's middle
+        drop = float(p[f"{side}_knee"][1] - origin[1]) * scale - float((root - waist) @ frame.down)
+        end = root + thigh * min(max(drop, 0.1 * frame.torso), 1.05 * float(np.linalg.norm(knee - root)))
+        _tube(cut, f"{side}_knee", end, thigh, scale, placed)
+        return
+    length = float(p[f"{side}_ankle"][1] - origin[1]) * scale
+    shin = (
+        frame[f"{side}_ankle"] - knee
+        if frame.has(f"{side}_ankle")
+        else thigh * 0.9 * float(np.linalg.norm(knee - root))
+    )
+    whole = float((root - waist) @ frame.down) + float(np.linalg.norm(knee - root)) + float(np.linalg.norm(shin))
+    share = float(np.clip(length / max(whole, 1e-6), 0.0, 1.03))
+    share = 1.03 if share > 0.9 else share  # nearly ankle-long trousers are ankle-long
+    ankle = knee + shin * max(
+        0.1, (share * whole - (whole - float(np.linalg.norm(shin)))) / max(float(np.linalg.norm(shin)), 1e-6)
+    )
+    shin_unit = shin / max(float(np.linalg.norm(shin)), 1e-6)
+    crotch = placed["crotch"]
+    level = float((crotch - root) @ thigh)
+    middle = _along(root, knee, ankle, (level + _path(root, knee, ankle)) / 2)
+    bent = thigh + shin_unit
+    _tube(cut, f"{side}_knee", middle, bent / max(float(np.linalg.norm(bent)), 1e-6), scale, placed)
+    _tube(cut, f"{side}_ankle", ankle, shin_unit, scale, placed)
+
+
+def _path(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:
+    return float(np.linalg.norm(b - a) + np.linalg.norm(c - b))
+
+
+def _along(a: np.ndarray, b: np.ndarray, c: np.ndarray, distance: float) -> np.ndarray:
+    """The point at a distance from a on the way over b to c."""
+    first = float(np.linalg.norm(b - a))
+    if distance <= first:
+        return a + (b - a) * distance / max(first, 1e-6)
+    second = max(float(np.linalg.norm(c - b)), 1e-6)
+    return b + (c - b) * (distance - first) / second
