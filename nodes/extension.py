@@ -18,6 +18,7 @@ MODULES = [
     "pose_nodes.files",
     "nodes.masks",
     "nodes.composite",
+    "nodes.preview",
 ]
 
 

@@ -15,6 +15,7 @@ ARM_FRONT = ("r_elbow", "r_wrist", "l_elbow", "l_wrist")
 SEAM = 1.24  # shoulder seams of a top, in distances between the shoulder joints
 CHEST = 1.42  # chest width of a top, in the same unit
 WAIST = 1.1  # waistband of trousers, in the same unit
+HIPS = 1.42  # widest part of trousers, in the same unit
 WAIST_RISE = 0.17  # waistband above the hip joints, in torso lengths
 SEAM_RISE = 0.05  # seams above the shoulder joints, in torso lengths
 FRONTAL_RATIO = 0.72  # distance of the shoulder joints by torso length of a frontal person, when the clip shows none
@@ -26,7 +27,8 @@ class BodyClip:
     """A person over a clip, smoothed.
 
     joints_FJ2: body joints in pixels, gaps interpolated.  known_FJ: whether a joint is seen at or near that frame.
-    facing_F: cosine-like, 1 = frontal, 0 = side, negative = from behind.  torso_F: neck to hips in pixels.
+    facing_F: cosine-like, 1 = frontal, 0 = side, negative = from behind.  torso_F: shoulders to hips in pixels, steady;
+    length_F: the same as it is in each frame.
     shoulder: frontal distance of the shoulder joints in torso lengths, one for the clip.
     """
 
@@ -34,6 +36,7 @@ class BodyClip:
     known_FJ: np.ndarray
     facing_F: np.ndarray
     torso_F: np.ndarray
+    length_F: np.ndarray
     shoulder: float
 
 
@@ -64,13 +67,16 @@ def read_body(track: PoseTrack, smoothing: float = 1.2) -> BodyClip:
     middle = (joints[:, J["l_shoulder"]] + joints[:, J["r_shoulder"]]) / 2
     hips = (joints[:, J["l_hip"]] + joints[:, J["r_hip"]]) / 2
     up = middle - hips
-    torso = smooth_in_time(np.maximum(np.linalg.norm(up, axis=1), 1.0), 3 * smoothing)
+    length = np.maximum(np.linalg.norm(up, axis=1), 1.0)
+    torso = smooth_in_time(length, 3 * smoothing)
     side = np.stack([-up[:, 1], up[:, 0]], 1) / np.maximum(np.linalg.norm(up, axis=1), 1e-6)[:, None]
     signed = (across * side).sum(1) / torso
     frontal = signed[signed > 0.4]
     shoulder = float(np.clip(np.percentile(frontal, 90), 0.55, 0.95)) if len(frontal) else FRONTAL_RATIO
     facing = np.clip(smooth_in_time(signed, smoothing) / shoulder, -1, 1)
-    return BodyClip(joints_FJ2=joints, known_FJ=known, facing_F=facing, torso_F=torso, shoulder=shoulder)
+    return BodyClip(
+        joints_FJ2=joints, known_FJ=known, facing_F=facing, torso_F=torso, length_F=length, shoulder=shoulder
+    )
 
 
 def _untwisted(body_FJ3: np.ndarray) -> np.ndarray:
@@ -89,9 +95,11 @@ def _untwisted(body_FJ3: np.ndarray) -> np.ndarray:
 
 def fade(body: BodyClip, category: str) -> np.ndarray:
     """How much of the preview is shown in each frame (F,), 0..1: none from the side or behind, or without a torso."""
-    weight = np.clip((body.facing_F - 0.3) / 0.25, 0, 1)
+    weight = np.clip((body.facing_F - 0.45) / 0.25, 0, 1)
     need = ("r_hip", "l_hip") if category == "lower" else ("r_shoulder", "l_shoulder")
     weight *= body.known_FJ[:, [J[n] for n in need]].all(1)
+    size = body.length_F / np.median(body.length_F)
+    weight *= (size > 0.65) & (size < 1.55)  # a cut to a close-up, or a wrong pose
     return smooth_in_time(weight * weight * (3 - 2 * weight), 1.5)
 
 
@@ -234,7 +242,7 @@ def _tube(cut: CutGarment, joint: str, centre: np.ndarray, along: np.ndarray, sc
 
 def _lower(cut: CutGarment, frame: Frame) -> Points:
     p = cut.points
-    scale = frame.shoulder_width * WAIST / cut.width
+    scale = frame.shoulder_width * min(WAIST / cut.width, HIPS / _hip_width(cut))
     waist = frame.hips - frame.down * WAIST_RISE * frame.torso
     axis = frame.across(0.9)
     half = cut.width / 2 * scale * max(frame.facing, 0.6)
@@ -256,6 +264,13 @@ def _lower(cut: CutGarment, frame: Frame) -> Points:
         if f"{side}_leg" in cut.parts and frame.has(f"{side}_knee"):
             _leg(cut, frame, side, scale, origin, waist, placed)
     return placed
+
+
+def _hip_width(cut: CutGarment) -> float:
+    """The garment's width where it is widest above the crotch (trousers) or in its upper third (skirts)."""
+    top = int((cut.points["r_hip"][1] + cut.points["l_hip"][1]) / 2)
+    low = cut.points["crotch"][1] if "crotch" in cut.points else top + 0.33 * float(cut.mask.any(1).sum())
+    return max(float(np.percentile(cut.mask[top : max(top + 2, int(low))].sum(1), 90)), cut.width)
 
 
 def _leg(

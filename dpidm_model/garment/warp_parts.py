@@ -145,10 +145,11 @@ class CutGarment:
         if not 0.004 < share < 0.4:
             return
         p[f"{side}_armpit"], p[f"{side}_armhole"] = way[notch], (shoulder + way[notch]) / 2
-        reach = max(3, int(OVERLAP * self.width)) | 1
-        brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-        grown = cv2.dilate(region, brush) & self.mask
-        torso[(region > 0) & (cv2.dilate(1 - region, brush) == 0)] = 0  # a strip of the sleeve stays on the torso
+        band = np.zeros_like(region)  # around the armhole: there sleeve and torso both keep the cloth
+        ends = [tuple(int(v) for v in point) for point in (shoulder, way[notch])]
+        cv2.line(band, ends[0], ends[1], (1,), max(3, int(OVERLAP * self.width)))
+        grown = (region | band) & self.mask
+        torso[(region > 0) & (band == 0)] = 0
         names = [f"{side}_shoulder", f"{side}_armpit", f"{side}_armhole"]
         arm = np.linalg.norm(shoulder - way[notch]) / 2
         for joint in ("elbow", "wrist"):

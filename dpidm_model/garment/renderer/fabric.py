@@ -125,11 +125,11 @@ def floral(rng, h, w, unit, base):
 def blotches(rng, h, w, unit, base):
     """Camouflage, leopard, marble, tie-dye: thresholded or smooth noise."""
     name = str(rng.choice(["small", "middle", "coarse"]))
-    field = noise(rng, name, h, w, (max(0.4, unit / 60),) * 2)
+    field = noise(rng, name, h, w, (max(0.4, unit / 60), max(0.4, unit / 60)))
     if rng.random() < 0.3:
         return _blend(base, other_colour(rng, base), 1 / (1 + np.exp(-2 * field)))
     picture = _blend(base, other_colour(rng, base), field > rng.uniform(-0.2, 0.8))
-    second = noise(rng, name, h, w, (max(0.4, unit / 60),) * 2)
+    second = noise(rng, name, h, w, (max(0.4, unit / 60), max(0.4, unit / 60)))
     return _blend(picture, other_colour(rng, base), second > 0.7) if rng.random() < 0.6 else picture
 
 
@@ -176,7 +176,7 @@ def denim(rng, h, w, unit, base):
     picture = shade * rng.uniform(0.85, 1.15) + (twill + fade)[..., None]
     if rng.random() < 0.25:  # ripped and patched
         threads = 170 + 40 * np.sin(y * 2.5) + 15 * noise(rng, "fine", h, w)
-        holes = noise(rng, "small", h, w, (max(0.5, unit / 40),) * 2) > rng.uniform(1.2, 1.9)
+        holes = noise(rng, "small", h, w, (max(0.5, unit / 40), max(0.5, unit / 40))) > rng.uniform(1.2, 1.9)
         picture = np.where(holes[..., None], threads[..., None] * np.array([1, 0.96, 0.9], np.float32), picture)
     return picture
 
@@ -189,7 +189,7 @@ def knit(rng, h, w, unit, base):
 
 
 def lace(rng, h, w, unit, base):
-    field = np.abs(noise(rng, "small", h, w, (max(0.5, unit / 90),) * 2))
+    field = np.abs(noise(rng, "small", h, w, (max(0.5, unit / 90), max(0.5, unit / 90))))
     light = np.minimum(base + 60, 250) if base.mean() < 128 else base * 0.75
     return _blend(base, light, field < 0.35)
 

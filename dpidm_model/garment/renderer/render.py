@@ -5,13 +5,13 @@ import numpy as np
 
 from ...errors import InputError
 from ...handovers import GARMENT_SLOTS, GarmentLandmarks
-from .bottoms import BOTTOMS, build_bottom, sample_bottom
+from .bottoms import BOTTOMS, BottomSpec, build_bottom, sample_bottom
 from .fabric import colour, draw_print, make_fabric, other_colour
 from .layers import LAYER_NAMES, GarmentLayer, RenderedGarment
 from .outline import INNER, Cut
 from .paint import Cloth, paint, paint_piece, transform
 from .scene import background, camera, cast_shadow, folds, place, wobble
-from .tops import DRESS_TOPS, REST_ARM, TOPS, build_top, sample_arms, sample_top
+from .tops import DRESS_TOPS, REST_ARM, TOPS, TopSpec, build_top, sample_arms, sample_top
 
 CATEGORY_SHARES = {"upper": 0.46, "lower": 0.27, "dress": 0.27}
 REST_SPREAD = 0.06  # of trouser legs in rest pose, radians
@@ -26,7 +26,7 @@ class Garment:
             kinds = list(BOTTOMS)
             weights = np.array([BOTTOMS[k][0] for k in kinds], float)
             self.kind = kind or str(rng.choice(kinds, p=weights / weights.sum()))
-            self.spec = sample_bottom(rng, self.kind)
+            self.spec: BottomSpec | TopSpec = sample_bottom(rng, self.kind)
         else:
             kinds = list(TOPS) if category == "upper" else list(DRESS_TOPS)
             weights = np.array([TOPS[k][0] if category == "upper" else 1 for k in kinds], float)
@@ -35,11 +35,10 @@ class Garment:
 
     def cut(self, rng: np.random.Generator | None) -> Cut:
         """In a random pose, or in rest pose when rng is None."""
-        if self.category == "lower":
-            spread = (REST_SPREAD,) * 2 if rng is None else tuple(self.spec.spread + rng.normal(0, 0.02, 2))
-            return build_bottom(self.spec, spread)  # type: ignore[arg-type]
-        arms = (REST_ARM, REST_ARM) if rng is None else sample_arms(rng, self.spec)
-        return build_top(self.spec, arms)  # type: ignore[arg-type]
+        if isinstance(self.spec, BottomSpec):
+            right, left = (REST_SPREAD, REST_SPREAD) if rng is None else self.spec.spread + rng.normal(0, 0.02, 2)
+            return build_bottom(self.spec, (float(right), float(left)))
+        return build_top(self.spec, (REST_ARM, REST_ARM) if rng is None else sample_arms(rng, self.spec))
 
 
 def build_garment(

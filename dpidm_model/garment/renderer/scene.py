@@ -142,5 +142,5 @@ def camera(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     image = np.clip(picture, 0, 255).astype(np.uint8)
     if rng.random() < 0.35:
         _, code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))])
-        image = cv2.imdecode(code, cv2.IMREAD_COLOR)
+        image = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR))
     return image

@@ -89,7 +89,7 @@ def heat_targets(points_K2: np.ndarray, size: Size, sigma: float = 1.0) -> np.nd
     return (heat / (heat.sum((1, 2), keepdims=True) + 1e-9)).astype(np.float32)
 
 
-def to_sample(item: Labelled, rng: np.random.Generator | None, into: Size) -> dict[str, np.ndarray]:
+def to_sample(item: Labelled, rng: np.random.Generator | None, into: Size) -> dict[str, np.ndarray | np.generic]:
     """Network input (uint8 H W 3) and targets; into: the input's size.  rng None: no shaking, the whole picture."""
     size = item.landmarks.canvas
     frame = fit_frame((0, 0, size[0], size[1]), into) if rng is None else _random_frame(rng, size, into)
@@ -121,8 +121,8 @@ class GarmentPictures(Dataset):
     """Sample i of a run is the same in every run and after every resume: all randomness comes from its number.
 
     count: samples.  size: the network's input.  start: number of the first one (resume).  seed: of the run.
-    repeats: how often a picture comes, each time shaken otherwise.  photos: labelled pictures to mix in, as functions that read one;
-    share: how much of the samples they are.
+    repeats: how often a picture comes, each time shaken otherwise.  photos: labelled pictures to mix in, as
+    functions that read one; share: how much of the samples they are.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class GarmentPictures(Dataset):
             self._kept[picture] = generate(picture, self.size)
         return self._kept[picture]
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> dict[str, np.ndarray | np.generic]:
         cv2.setNumThreads(0)
         number = self.start + index
         rng = np.random.default_rng((self.seed, number, 3))
