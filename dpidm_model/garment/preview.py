@@ -169,7 +169,9 @@ def source_light(picture: np.ndarray, alpha: np.ndarray, torso: float) -> np.nda
     inside = cv2.resize(alpha, small.shape[1::-1], interpolation=cv2.INTER_AREA) / 255 + 1e-3
     fine = cv2.GaussianBlur(grey * inside, (0, 0), 1.3) / cv2.GaussianBlur(inside, (0, 0), 1.3)
     wide = cv2.GaussianBlur(grey * inside, (0, 0), 4.5) / cv2.GaussianBlur(inside, (0, 0), 4.5)
-    return cv2.resize(np.clip(fine / wide, 0.8, 1.15), picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(
+        np.asarray(np.clip(fine / wide, 0.8, 1.15), np.float32), picture.shape[1::-1], interpolation=cv2.INTER_LINEAR
+    )
 
 
 def _crosses(body: Frame, side: str) -> bool:

@@ -89,7 +89,7 @@ def heat_targets(points_K2: np.ndarray, size: Size, sigma: float = 1.0) -> np.nd
     return (heat / (heat.sum((1, 2), keepdims=True) + 1e-9)).astype(np.float32)
 
 
-def to_sample(item: Labelled, rng: np.random.Generator | None, into: Size) -> dict[str, np.ndarray | np.generic]:
+def to_sample(item: Labelled, rng: np.random.Generator | None, into: Size) -> dict[str, np.ndarray]:
     """Network input (uint8 H W 3) and targets; into: the input's size.  rng None: no shaking, the whole picture."""
     size = item.landmarks.canvas
     frame = fit_frame((0, 0, size[0], size[1]), into) if rng is None else _random_frame(rng, size, into)
@@ -111,9 +111,9 @@ def to_sample(item: Labelled, rng: np.random.Generator | None, into: Size) -> di
         "visibility": visibility,
         "heat": heat_targets(points, into),
         "mask": mask,
-        "category": np.int64(CATEGORIES.index(item.landmarks.category)),
-        "sleeve": np.int64(SLEEVES.index(item.landmarks.sleeve)),
-        "single": np.float32(item.single),
+        "category": np.array(CATEGORIES.index(item.landmarks.category)),
+        "sleeve": np.array(SLEEVES.index(item.landmarks.sleeve)),
+        "single": np.array(item.single, np.float32),
     }
 
 
@@ -153,7 +153,7 @@ class GarmentPictures(Dataset):
             self._kept[picture] = generate(picture, self.size)
         return self._kept[picture]
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray | np.generic]:
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         cv2.setNumThreads(0)
         number = self.start + index
         rng = np.random.default_rng((self.seed, number, 3))
