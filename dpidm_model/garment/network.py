@@ -33,7 +33,7 @@ class GarmentNetConfig:
     widths: tuple[int, int, int, int, int] = (24, 32, 64, 128, 208)
     blocks: tuple[int, int, int, int] = (1, 1, 2, 2)
     neck: int = 48
-    input_size: tuple[int, int] = (96, 128)
+    input_size: tuple[int, int] = (128, 160)
 
     def __post_init__(self):
         if any(side < 32 or side % 32 for side in self.input_size):
@@ -137,6 +137,10 @@ def save_garment_net(path: str | Path, net: GarmentNet, info: dict[str, str]) ->
         save_file(state, temporary, metadata)
 
 
+def _frozen(value):
+    return tuple(value) if isinstance(value, list) else value
+
+
 def load_garment_net(path: str | Path = SHIPPED) -> tuple[GarmentNet, dict[str, str]]:
     """The network in eval mode, fp32 on CPU, and its metadata. Raises MissingFileError or CheckpointError."""
     path = Path(path)
@@ -154,9 +158,7 @@ def load_garment_net(path: str | Path = SHIPPED) -> tuple[GarmentNet, dict[str, 
         )
     values = json.loads(info["config"])
     known = {f.name for f in fields(GarmentNetConfig)}
-    net = GarmentNet(
-        GarmentNetConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known})
-    )
+    net = GarmentNet(GarmentNetConfig(**{k: _frozen(v) for k, v in values.items() if k in known}))
     try:
         net.load_state_dict({name: v.float() if v.is_floating_point() else v for name, v in state.items()})
     except RuntimeError as error:

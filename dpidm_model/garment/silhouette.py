@@ -83,7 +83,7 @@ def _without_shadow(mask_HW: np.ndarray, lab_HW3: np.ndarray) -> np.ndarray:
     shadow = (taken > 0) & (deepest[labels] < limit)
     reach = max(3, round(0.02 * max(mask_HW.shape))) | 1
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    lit = mask_HW.copy()
+    lit: np.ndarray = mask_HW.copy()
     lit[shadow] = 0
     kept = cv2.morphologyEx(lit, cv2.MORPH_CLOSE, brush) & mask_HW
     return _largest(cv2.morphologyEx(kept, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))

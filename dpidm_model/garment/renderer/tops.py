@@ -6,6 +6,7 @@ import numpy as np
 
 from .outline import CLOTH, CONTRAST, INNER, TRIM, Cut, Dot, Piece, Stroke, heading, point_at, ribbon, smooth
 
+SHORTEST_DRESS = 3.7  # hem height; no top is longer, so that the two can be told apart
 LONG_SLEEVE = 1.75  # from this length on a sleeve covers the elbow and has a wrist
 
 
@@ -77,13 +78,13 @@ TOPS = {
     "hoodie": (5, "round", "hood", "closed zip", ((2.4, 3.0),), (2.4, 3.2), (0.95, 1.2), "kangaroo"),
     "shirt": (7, "v", "shirt", "buttons", ((0.9, 1.4), (2.3, 2.95)), (2.5, 3.6), (0.9, 1.15), "none chest"),
     "polo": (4, "v", "shirt", "polo", ((0.6, 1.2),), (2.5, 3.3), (0.9, 1.1), "none"),
-    "cardigan": (5, "v", "none", "buttons open", ((2.0, 3.0),), (2.2, 3.9), (0.9, 1.15), "none patch"),
+    "cardigan": (5, "v", "none", "buttons open", ((2.0, 3.0),), (2.2, 3.6), (0.9, 1.15), "none patch"),
     "blazer": (4, "v", "lapel", "buttons", ((2.3, 3.0),), (2.6, 3.6), (0.9, 1.05), "patch"),
     "jacket": (4, "round v", "shirt rib", "zip", ((2.4, 3.0),), (2.0, 3.0), (0.95, 1.15), "patch chest"),
     "vest": (7, "round v square", "rib none", "closed", ((0, 0),), (2.2, 3.6), (1.02, 1.45), "none"),
     "camisole": (6, "sweetheart straight v", "none", "closed buttons", ((0, 0),), (1.5, 3.4), (0.95, 1.35), "none"),
     "blouse": (
-        8,
+        14,
         "round v square boat",
         "none",
         "closed closed buttons",
@@ -119,7 +120,7 @@ def sample_top(rng: np.random.Generator, kind: str, dress: bool = False) -> TopS
     puffy = kind == "blouse" and rng.random() < 0.7
     skirt, skirt_half = 0.0, 0.0
     if dress:
-        hem_y, hem, skirt = waist_y, waist, waist_y + u(1.4, 6.0)
+        hem_y, hem, skirt = waist_y, waist, max(waist_y + u(1.4, 6.0), SHORTEST_DRESS + u(0, 0.5))
         skirt_half = waist * u(1.0, 1.35) + (skirt - waist_y) * u(-0.03, 0.34)
     return TopSpec(
         kind=kind,
@@ -127,7 +128,7 @@ def sample_top(rng: np.random.Generator, kind: str, dress: bool = False) -> TopS
         neck_half=float(min(neck_half, 0.88)),
         neck_depth=float(u(*depth)),
         back_depth=float(u(0.02, 0.18)),
-        drop=float(u(0.12, 0.34) if kind not in ("vest",) else u(0.02, 0.18)),
+        drop=float(u(0.1, 0.42) if kind not in ("vest",) else u(0.02, 0.18)),
         strap=float(strap),
         armpit=(float(chest), float(armpit_y)),
         waist=(float(waist), float(min(waist_y, hem_y - 0.05))),
@@ -148,7 +149,7 @@ def sample_top(rng: np.random.Generator, kind: str, dress: bool = False) -> TopS
         skirt_half=float(skirt_half),
         tiers=int(rng.choice([1, 1, 1, 2, 3])) if dress else 1,
         seam=bool(rng.random() < 0.55),
-        belt=float(u(0.12, 0.6)) if rng.random() < 0.1 else 0.0,
+        belt=float(u(0.12, 0.6)) if rng.random() < 0.14 else 0.0,
     )
 
 

@@ -3,7 +3,7 @@
 K the 13 garment slots, H W input rows/columns, h w heat map rows/columns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -120,7 +120,8 @@ def to_sample(item: Labelled, rng: np.random.Generator | None, into: Size) -> di
 class GarmentPictures(Dataset):
     """Sample i of a run is the same in every run and after every resume: all randomness comes from its number.
 
-    count: samples.  size: the network's input.  start: number of the first one (resume).  seed: of the run.
+    count: samples.  size_of: sample number -> the network's input (width, height).  start: number of the first sample
+    (resume).  seed: of the run.
     repeats: how often a picture comes, each time shaken otherwise.  photos: labelled pictures to mix in, as
     functions that read one; share: how much of the samples they are.
     """
@@ -128,7 +129,7 @@ class GarmentPictures(Dataset):
     def __init__(
         self,
         count: int,
-        size: Size,
+        size_of: Callable[[int], Size],
         *,
         start: int = 0,
         seed: int = 0,
@@ -136,27 +137,28 @@ class GarmentPictures(Dataset):
         photos: Sequence = (),
         share: float = 0.5,
     ):
-        self.count, self.size, self.start, self.seed, self.repeats = count, size, start, seed, repeats
+        self.count, self.size_of, self.start, self.seed, self.repeats = count, size_of, start, seed, repeats
         self.photos, self.share = photos, share if len(photos) else 0.0
         self._kept: dict[int, Labelled] = {}
 
     def __len__(self) -> int:
         return self.count
 
-    def _rendered(self, number: int) -> Labelled:
+    def _rendered(self, number: int, size: Size) -> Labelled:
         """Blocks of BLOCK pictures, each block `repeats` times over; the last ones are kept in memory."""
         block, place = divmod(number, BLOCK * self.repeats)
         picture = self.seed * 100_000_000 + block * BLOCK + place % BLOCK
         if picture not in self._kept:
             if len(self._kept) >= BLOCK:
                 self._kept.pop(next(iter(self._kept)))
-            self._kept[picture] = generate(picture, self.size)
+            self._kept[picture] = generate(picture, size)
         return self._kept[picture]
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         cv2.setNumThreads(0)
         number = self.start + index
+        size = self.size_of(number)
         rng = np.random.default_rng((self.seed, number, 3))
         photo = rng.random() < self.share
-        item = self.photos[int(rng.integers(len(self.photos)))]() if photo else self._rendered(number)
-        return to_sample(item, rng, self.size)
+        item = self.photos[int(rng.integers(len(self.photos)))]() if photo else self._rendered(number, size)
+        return to_sample(item, rng, size)

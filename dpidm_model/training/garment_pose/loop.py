@@ -105,7 +105,7 @@ class GarmentTrainer:
         photos = labelled_photos(c.coco, c.deepfashion2)
         pictures = GarmentPictures(
             (c.steps - self.step) * c.batch,
-            (c.width, c.height),
+            lambda number: c.size_at(number // c.batch),
             start=self.step * c.batch,
             seed=c.seed,
             repeats=c.repeats,
