@@ -34,6 +34,10 @@ def register_folders() -> None:
     folder_paths.add_model_folder_path(MODEL_FOLDER, str(SHIPPED_WEIGHTS))
     paths, extensions = folder_paths.folder_names_and_paths[MODEL_FOLDER]
     folder_paths.folder_names_and_paths[MODEL_FOLDER] = (paths, set(extensions) | {".safetensors"})
+    folder_paths.add_model_folder_path("dpidm_import", str(Path(folder_paths.models_dir) / "dpidm_import"))
+    paths, extensions = folder_paths.folder_names_and_paths["dpidm_import"]
+    extensions = set(extensions) | folder_paths.supported_pt_extensions
+    folder_paths.folder_names_and_paths["dpidm_import"] = (paths, extensions)
     folder_paths.add_model_folder_path("vae", str(SHIPPED_WEIGHTS / "vae"))  # so the core Load VAE offers ours
 
 
@@ -84,6 +88,33 @@ def models_root() -> Path:
     import folder_paths
 
     return Path(folder_paths.models_dir)
+
+
+IMPORT_FOLDERS = ("dpidm_import", "checkpoints", "diffusion_models", "animatediff_models")
+
+
+def import_files() -> list[str]:
+    """Weight files of other projects that can be imported, as "folder/name"."""
+    return [f"{kind}/{name}" for kind in IMPORT_FOLDERS if model_folders(kind) for name in model_files(kind)]
+
+
+def import_path(listed: str) -> str:
+    """Full path of a file as `import_files` lists it."""
+    kind, _, name = listed.partition("/")
+    return model_path(name, kind)
+
+
+def new_model_path(name: str) -> Path:
+    """Where a model file called `name` is to be written: a plain name, never over an existing file."""
+    from ..dpidm_model.errors import InputError
+
+    stem = name.removesuffix(".safetensors").strip()
+    if not stem or Path(stem).name != stem or stem.startswith("."):
+        raise InputError(f"name={name!r} is no plain file name; use letters, digits, - and _")
+    path = models_root() / MODEL_FOLDER / f"{stem}.safetensors"
+    if path.exists():
+        raise InputError(f"{path} exists; choose another name or remove it first")
+    return path
 
 
 def custom_nodes_folders() -> list[Path]:

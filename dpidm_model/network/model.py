@@ -58,11 +58,12 @@ class DPIDM(nn.Module):
 
         latent_BCHW: clean garment latents, scaled.  pose_image_B3HW: drawn garment poses, 0..1, 8x the latent's size;
         None only where PASA has no pose.  clip_BE: CLIP image embeddings; None = zeros.
-        mask_B1HW: garment masks at latent resolution, for networks with config.compat.garment_mask.
+        mask_B1HW: garment masks at latent resolution, for networks with config.compat.garment_mask; None = the whole
+        picture.
         """
         if self.config.compat.garment_mask:
             if mask_B1HW is None:
-                raise InputError("this network takes the garment's mask as a fifth channel; give mask_B1HW")
+                mask_B1HW = torch.ones_like(latent_BCHW[:, :1])
             latent_BCHW = torch.cat([latent_BCHW, mask_B1HW], 1)
         if clip_BE is None:
             clip_BE = latent_BCHW.new_zeros(len(latent_BCHW), self.config.cross_attention_dim)
