@@ -2,7 +2,6 @@
 
 import copy
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -148,7 +147,8 @@ def _load(path: str) -> dict:
     before = _peak()
     load_model(path)
     size = Path(path).stat().st_size
-    return {"file_bytes": size, "libraries_bytes": before, "peak_over_file": _peak() / size}
+    peak = _peak()
+    return {"file_bytes": size, "libraries_bytes": before, "peak_bytes": peak, "peak_over_file": peak / size}
 
 
 @torch.no_grad()
@@ -162,7 +162,9 @@ def _denoise(path: str) -> dict:
 
 
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Most memory this process has held, in bytes; ru_maxrss would count what the parent held before the exec."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 STAGES = {"assemble": _assemble, "load": _load, "denoise": _denoise}
