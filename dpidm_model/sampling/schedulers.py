@@ -34,7 +34,6 @@ SAMPLERS: dict[str, type] = {
     "lcm": LCMScheduler,
     "tcd": TCDScheduler,
 }
-DISTILLED = ("lcm", "tcd")  # take their steps from a coarse training schedule
 NO_SAMPLE_PREDICTION = ("euler_ancestral",)  # diffusers' class has no "sample"; fed with v instead
 
 
@@ -65,9 +64,11 @@ def set_steps(scheduler, steps: int, denoise: float) -> list[Tensor]:
             f"steps={steps} with denoise={denoise} needs {total} timesteps but the checkpoint has {train}; "
             "use fewer steps or a higher denoise"
         )
-    distilled = isinstance(scheduler, tuple(SAMPLERS[n] for n in DISTILLED))
-    coarse = {"original_inference_steps": max(total, scheduler.config["original_inference_steps"])} if distilled else {}
-    scheduler.set_timesteps(total, **coarse)
+    if isinstance(scheduler, LCMScheduler):  # takes its steps from a coarse training schedule
+        coarse = max(total, scheduler.config["original_inference_steps"])
+        scheduler.set_timesteps(total, original_inference_steps=coarse)
+    else:
+        scheduler.set_timesteps(total)
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(total - steps)
     return list(scheduler.timesteps[total - steps :])
@@ -141,8 +142,8 @@ def estimate_clean(prediction: Tensor, x: Tensor, alpha_bar: Tensor, prediction_
     """The clean latent a prediction means; x has unit variance. For previews."""
     if prediction_type == "sample":
         return prediction
-    a, s = alpha_bar.clamp(min=1e-6).sqrt(), (1 - alpha_bar).sqrt()
-    return a * x - s * prediction if prediction_type == "v_prediction" else (x - s * prediction) / a
+    a, s = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+    return a * x - s * prediction if prediction_type == "v_prediction" else (x - s * prediction) / a.clamp(min=1e-3)
 
 
 def scheduler_state(scheduler, template) -> dict[str, Any]:
