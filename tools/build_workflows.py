@@ -42,7 +42,7 @@ def quickstart() -> tuple[dict[str, Node], list[dict]]:
             "DPIDMCropToPerson",
             at(1, 1.9),
             (320, 180),
-            {"images": Link("clip", "images"), "pose": Link("human", "pose_keypoint"), **size},
+            {"images": Link("clip", "images"), "pose": Link("human", "pose"), **size},
         ),
         "garment_pose": Node("DPIDMGarmentPose", at(1, 3.4), (320, 220), {"image": Link("photo", "IMAGE")}),
         "fit": Node(
@@ -59,7 +59,7 @@ def quickstart() -> tuple[dict[str, Node], list[dict]]:
         "mask": Node(
             "DPIDMAgnosticMask",
             at(2, 0),
-            inputs={"images": Link("crop", "cropped"), "pose": Link("crop", "cropped_pose"), "category": "upper"},
+            inputs={"images": Link("crop", "images"), "pose": Link("crop", "pose"), "category": "upper"},
         ),
         "agnostic_latents": Node(
             "VAEEncode", at(2, 2), (320, 60), {"pixels": Link("mask", "agnostic"), "vae": Link("vae", "vae")}
@@ -70,7 +70,7 @@ def quickstart() -> tuple[dict[str, Node], list[dict]]:
             (320, 160),
             {
                 "model": Link("model", "model"),
-                "human_pose": Link("crop", "cropped_pose"),
+                "human_pose": Link("crop", "pose"),
                 "garment_pose": Link("fit", "garment_pose"),
                 **size,
             },
@@ -119,7 +119,7 @@ def quickstart() -> tuple[dict[str, Node], list[dict]]:
             (320, 220),
             {
                 "garment": Link("photo", "IMAGE"),
-                "source": Link("crop", "cropped"),
+                "source": Link("crop", "images"),
                 "poses": Link("human", "preview"),
                 "mask": Link("mask", "mask"),
                 "result": Link("paste", "images"),

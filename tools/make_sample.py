@@ -17,7 +17,9 @@ from dpidm_model.files import atomic_path
 from dpidm_model.garment.renderer import render_garment
 from dpidm_model.world.clip import make_clip
 
-EXAMPLES = "  python tools/make_sample.py\n  python tools/make_sample.py --out /tmp/sample --person-seed 7 --garment-seed 3"
+EXAMPLES = (
+    "  python tools/make_sample.py\n  python tools/make_sample.py --out /tmp/sample --person-seed 7 --garment-seed 3"
+)
 SIZE = (384, 512)
 FRAMES, FPS, RATE = 24, 8, 44100
 GESTURES = {"r": ["relaxed", "wave", "on_hip"], "l": ["relaxed", "away", "relaxed"]}
