@@ -77,7 +77,7 @@ def rasterise(
     bottom_T = np.minimum(np.floor(faces.largest(faces.y) - 0.5), first_T + height - 1).astype(np.int32)
     wide_T, tall_T = right_T - left_T + 1, bottom_T - top_T + 1
     seen_T = (wide_T > 0) & (tall_T > 0)
-    size_T = np.where(seen_T, BOX_OF_SPAN[np.minimum(np.maximum(wide_T, tall_T), len(BOX_OF_SPAN) - 1)], -1)
+    size_T = np.where(seen_T, BOX_OF_SPAN[np.clip(np.maximum(wide_T, tall_T), 0, len(BOX_OF_SPAN) - 1)], -1)
     found = []
     for box in np.unique(size_T[seen_T]):
         group = np.flatnonzero(size_T == box)
