@@ -86,6 +86,22 @@ class Encoder:
         parts = [self._encode(x).float() for x in images_N3HW.split(self._chunk)]
         return to_network(torch.cat(parts), self.config)
 
+    def _three(self, samples: Sequence[Sample], garments_B3HW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents of frames, agnostic frames (B, F, C, H, W) and garments (B, C, H, W)."""
+        clips = [s.clip for s in samples]
+        if all(c.latents for c in clips):
+            parts = [
+                (c.latents.x0_OFCHW[0], c.latents.agnostic_OFCHW[0], c.latents.garment_OCHW[0])
+                for c in clips
+                if c.latents
+            ]
+            stacked = [torch.from_numpy(np.stack(part)).to(self.device).float() for part in zip(*parts)]
+            x0, masked, worn = (to_network(part, self.config) for part in stacked)
+            return x0, masked, worn
+        x0 = self._stack("x0", samples, [c.frames_FHW3 for c in clips])
+        masked = self._stack("agnostic", samples, [agnostic(c.frames_FHW3, c.mask_FHW) for c in clips])
+        return x0, masked, self.latents(garments_B3HW)
+
     def _stack(self, kind: str, samples: Sequence[Sample], pictures: Sequence[np.ndarray]) -> Tensor:
         """Latents (B, F, C, H, W) of each sample's pictures (F, H, W, 3), from the cache where they are known."""
         names = [(kind, s.clip.name, f, s.flipped) for s in samples for f in s.frames]
@@ -103,9 +119,8 @@ class Encoder:
     def batch(self, samples: Sequence[Sample]) -> Batch:
         """Encode a micro-batch. Noise is drawn on the CPU from each sample's seed."""
         clips = [s.clip for s in samples]
-        x0 = self._stack("x0", samples, [c.frames_FHW3 for c in clips])
-        masked = self._stack("agnostic", samples, [agnostic(c.frames_FHW3, c.mask_FHW) for c in clips])
         garments = pixels([c.garment_HW3 for c in clips], self.device)
+        x0, masked, worn = self._three(samples, garments)
         noise = [torch.randn(x0.shape[1:], generator=torch.Generator().manual_seed(s.noise_seed)) for s in samples]
         uniform = torch.tensor([s.uniform for s in samples], dtype=torch.float64)
         masks = torch.stack([latent_mask(torch.from_numpy(c.mask_FHW / np.float32(255)), x0.shape[-2:]) for c in clips])
@@ -116,7 +131,7 @@ class Encoder:
             agnostic_BFCHW=masked,
             mask_BF1HW=masks.to(self.device),
             poses_BF3HW=torch.stack([s.poses_F3HW for s in samples]).to(self.device),
-            garment_BCHW=self.latents(garments),
+            garment_BCHW=worn,
             garment_poses_B3HW=torch.stack([s.garment_pose_3HW for s in samples]).to(self.device),
             t_B=draw_timesteps(uniform, steps, self._bias).to(self.device),
             drop_B=torch.tensor([s.drop for s in samples]).to(self.device),

@@ -68,6 +68,11 @@ def vae(
             patches.fit(clips, config.latent_channels).save(folder / "patches.safetensors")
         linear = patches.Patches.load(folder / "patches.safetensors", device)
         return linear.encode, linear.decode
+    return fixed_vae(name, config.latent_channels, device)
+
+
+def fixed_vae(name: str, latent_channels: int, device: torch.device | str) -> tuple[Callable, Callable]:
+    """(encode, decode) of a VAE that needs no fitting; see `vae`."""
     path = TINY_VAE if name == "tiny" else Path(name)
     if not path.exists():
         raise MissingFileError(f"no VAE at {path}; data.vae is 'tiny', a TAESD .safetensors or a diffusers VAE folder")
@@ -76,10 +81,10 @@ def vae(
     from .. import vae as small
 
     module, _ = small.load_vae(path)
-    if module.config["latent_channels"] != config.latent_channels:
+    if module.config["latent_channels"] != latent_channels:
         raise InputError(
             f"VAE {path.name} has {module.config['latent_channels']} latent channels, the network takes "
-            f"{config.latent_channels}; set data.vae to the one the network was made for"
+            f"{latent_channels}; set data.vae to the one the network was made for"
         )
     module = module.to(device)
     return (lambda images: small.encode(module, images)), (lambda latents: small.decode(module, latents))
@@ -134,4 +139,4 @@ def clip_set(source: Source, data: DataSection) -> ClipSet:
         )
     assert source.root is not None
     entries = list_entries(source.kind, source.root, source.split, source.prepared, source.categories)
-    return FileClips(source.kind, entries[: source.clips or None], size)
+    return FileClips(source.kind, entries[: source.clips or None], size, latents=data.latents)

@@ -74,8 +74,10 @@ class DataSection:
     height, width: pixels, multiples of 64 for sd15 (multiples of 8 x the network's down-sampling in general).
     flip: share of mirrored clips (paper: 0.5).  keypoint_drop: chance that a joint is not drawn (paper: 0.05).
     vae: "tiny", a .safetensors file in TAESD's layout, a diffusers AutoencoderKL folder, or "patches" (linear,
-    fitted to the data; for studies).  encode_batch: frames the VAE takes at once.  clip_vision: folder of a transformers
-    CLIP vision model with projection, whose garment embedding feeds cross-attention; null = zeros.  cached: keep clips and latents in memory (data sets of a few clips).
+    fitted to the data; for studies).  encode_batch: frames the VAE takes at once.  clip_vision: folder of a
+    transformers CLIP vision model with projection, whose garment embedding feeds cross-attention; null = zeros.
+    cached: keep clips and latents in memory (data sets of a few clips).  latents: read those that prepare_dataset.py
+    cached on disk instead of encoding frames (not for "synthetic"; validation still shows frames).
     workers: loader processes.
     unreadable: how many samples in a row may be broken before the run stops.
     """
@@ -90,6 +92,7 @@ class DataSection:
     encode_batch: int = 16
     clip_vision: str | None = None
     cached: bool = False
+    latents: bool = False
     workers: int = 0
     unreadable: int = 8
 

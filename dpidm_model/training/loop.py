@@ -264,7 +264,8 @@ class Trainer:
             self._record({f"validation/{k}": v for k, v in figures.items()})
             for tracker in self.accelerator.trackers:
                 if hasattr(tracker, "log_images"):
-                    tracker.log_images({"validation": images}, step=self.progress.step)
+                    layout = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
+                    tracker.log_images({"validation": images}, step=self.progress.step, **layout)
         self.accelerator.wait_for_everyone()
 
     def _end(self, stopped: bool) -> dict:

@@ -1,4 +1,4 @@
-"""Checkpoints that survive: written beside and renamed, rotated, verified on load, with a way back from a broken one."""
+"""Checkpoints that survive: written beside and renamed, rotated, verified on load, a broken one passed over."""
 
 import hashlib
 import json

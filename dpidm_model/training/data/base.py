@@ -17,11 +17,29 @@ class UnreadableError(InputError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClipLatents:
+    """Cached unscaled VAE latents, float16.  O: orientation, 0 as the clip is, 1 mirrored."""
+
+    x0_OFCHW: np.ndarray
+    agnostic_OFCHW: np.ndarray
+    garment_OCHW: np.ndarray
+
+    def mirrored(self) -> "ClipLatents":
+        """Orientations exchanged."""
+        return ClipLatents(
+            x0_OFCHW=self.x0_OFCHW[::-1],
+            agnostic_OFCHW=self.agnostic_OFCHW[::-1],
+            garment_OCHW=self.garment_OCHW[::-1],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Clip:
     """Frames of one person in one garment, with all that conditions the network.
 
     frames_FHW3: uint8.  mask_FHW: uint8, 255 where the network may paint.  garment_HW3: uint8 product picture.
     pose: F frames.  landmarks: of the garment picture.  Pictures share H and W, the pose's and the landmarks' canvas.
+    latents: cached ones; frames are then black and not to be used.
     """
 
     name: str
@@ -30,6 +48,7 @@ class Clip:
     garment_HW3: np.ndarray
     pose: PoseTrack
     landmarks: GarmentLandmarks
+    latents: ClipLatents | None = None
 
     def __post_init__(self):
         F, H, W, _ = self.frames_FHW3.shape
@@ -88,6 +107,7 @@ def flip(clip: Clip) -> Clip:
         garment_HW3=clip.garment_HW3[:, ::-1],
         pose=replace(clip.pose, keypoints_FK3=keypoints),
         landmarks=replace(clip.landmarks, points_K3=points, visibility_K=clip.landmarks.visibility_K[_GARMENT_MIRROR]),
+        latents=clip.latents.mirrored() if clip.latents else None,
     )
 
 

@@ -1,7 +1,6 @@
 """A ClipSet over files: the layouts say where they are, this reads them at one size."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 
@@ -10,29 +9,32 @@ from ...handovers import GarmentLandmarks, PoseTrack
 from .base import Clip, UnreadableError
 from .entries import Entry, count_frames, read_frames, read_landmarks, read_mask, read_picture, read_pose
 from .fit import Fit
+from .latents import read_latents
 
 
 class FileClips:
-    """See ClipSet.  size: (width, height) that pictures are fitted to, borders filled."""
+    """See ClipSet.
 
-    def __init__(self, name: str, entries: Sequence[Entry], size: tuple[int, int]):
+    size: (width, height) that pictures are fitted to, borders filled.  latents: read cached latents instead of frames.
+    """
+
+    def __init__(self, name: str, entries: Sequence[Entry], size: tuple[int, int], *, latents: bool = False):
         if not entries:
             raise UnreadableError(f"data set {name} has no clips; check root and split with prepare_dataset.py check")
         self.name, self.size = name, size
         self.entries = tuple(entries)
-        self._count = lru_cache(maxsize=None)(self._count_frames)
+        self.latents = latents
+        self._counts: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def frames_of(self, index: int) -> int:
-        return self._count(index)
-
-    def _count_frames(self, index: int) -> int:
-        entry = self.entries[index]
-        if entry.ranges:
-            return max(end - start for start, end in entry.ranges)
-        return count_frames(entry.frames)
+        if index not in self._counts:
+            entry = self.entries[index]
+            ranges = [end - start for start, end in entry.ranges]
+            self._counts[index] = max(ranges) if ranges else count_frames(entry.frames)
+        return self._counts[index]
 
     def read_random(self, index: int, count: int, rng: np.random.Generator) -> tuple[Clip, tuple[int, ...]]:
         length = self.frames_of(index)
@@ -46,22 +48,28 @@ class FileClips:
 
     def read(self, index: int, frames: list[int]) -> Clip:
         entry = self.entries[index]
+        cached = None
+        if self.latents:
+            cached, canvas = read_latents(entry, self.size, frames)
         if entry.ranges:  # frame numbers count within the longest usable range
             start = max(entry.ranges, key=lambda r: r[1] - r[0])[0]
             frames = [start + number for number in frames]
-        frames_FHW3 = read_frames(entry.frames, frames)
-        canvas = (frames_FHW3.shape[2], frames_FHW3.shape[1])
+        if cached is None:
+            frames_FHW3 = read_frames(entry.frames, frames)
+            canvas = (frames_FHW3.shape[2], frames_FHW3.shape[1])
         fit = Fit(source=canvas, size=self.size)
         mask_FHW = read_mask(entry, frames, canvas)
         pose = read_pose(entry, frames, canvas).scaled(canvas)
         garment_HW3, marks = _garment(entry, self.size)
+        black = np.broadcast_to(np.uint8(0), (len(frames), self.size[1], self.size[0], 3))
         return Clip(
             name=f"{self.name}/{entry.name}",
-            frames_FHW3=_stack(fit, frames_FHW3, False),
+            frames_FHW3=black if cached else _stack(fit, frames_FHW3, False),
             mask_FHW=_stack(fit, mask_FHW, True),
             garment_HW3=garment_HW3,
             pose=PoseTrack(fit.points(pose.keypoints_FK3), self.size, pose.provenance_F),
             landmarks=marks,
+            latents=cached,
         )
 
 
