@@ -16,9 +16,9 @@ from .silhouette import NOTHING, foreground_mask
 
 
 def guess_category_of(pose: list[dict]) -> str:
-    """The category that a garment's POSE_KEYPOINT speaks of: its points tell (a neck, legs, or both)."""
+    """The category that a garment's POSE_KEYPOINT speaks of: its points tell (neck or shoulders, legs, or both)."""
     points = to_garment(pose, CATEGORIES[0])
-    neck, legs = points.visibility_K[0] > 0, points.visibility_K[[8, 9, 11, 12]].any()
+    neck, legs = points.visibility_K[[0, 1, 4]].any(), points.visibility_K[[8, 9, 11, 12]].any()
     return "lower" if not neck else "dress" if legs else "upper"
 
 

@@ -11,6 +11,11 @@ from ..handovers import GARMENT_SLOTS, GarmentLandmarks
 from .warp import Part
 
 Points = dict[str, np.ndarray]
+REQUIRED = {
+    "upper": ("neck", "r_shoulder", "l_shoulder", "r_hip", "l_hip"),
+    "dress": ("neck", "r_shoulder", "l_shoulder", "r_hip", "l_hip"),
+    "lower": ("r_hip", "l_hip", "r_knee", "l_knee"),
+}
 OVERLAP = 0.08  # how far sleeves and torso reach under each other, in shoulder widths
 
 
@@ -32,9 +37,7 @@ class CutGarment:
 
     def __init__(self, image_HW3: np.ndarray, mask_HW: np.ndarray, landmarks: GarmentLandmarks, height: int):
         self.category, self.sleeve = landmarks.category, landmarks.sleeve
-        needed = (
-            ("r_hip", "l_hip") if self.category == "lower" else ("neck", "r_shoulder", "l_shoulder", "r_hip", "l_hip")
-        )
+        needed = REQUIRED[self.category]
         points = landmark_points(landmarks)
         missing = [name for name in needed if name not in points]
         if missing:
@@ -182,16 +185,16 @@ class CutGarment:
         p = self.points
         crotch = self._crotch()
         if crotch is None:
-            p["hem_middle"] = (p["r_ankle"] + p["l_ankle"]) / 2 if "r_ankle" in p else (p["r_knee"] + p["l_knee"]) / 2
+            p["hem_middle"] = (
+                (p["r_ankle"] + p["l_ankle"]) / 2
+                if {"r_ankle", "l_ankle"} <= p.keys()
+                else (p["r_knee"] + p["l_knee"]) / 2
+            )
             names = [n for n in ("r_hip", "l_hip", "r_knee", "l_knee", "r_ankle", "l_ankle", "hem_middle") if n in p]
             self.parts["skirt"] = (self.mask, tuple(names))
             return
         p["crotch"], p["waist_middle"] = crotch, (p["r_hip"] + p["l_hip"]) / 2
-        ends = [p.get(f"{s}_ankle", p.get(f"{s}_knee")) for s in "rl"]
-        if ends[0] is None or ends[1] is None:
-            raise InputError(
-                "the trousers' knee landmarks are missing; add them with the garment pose node's overrides"
-            )
+        ends = [p[f"{s}_ankle"] if f"{s}_ankle" in p else p[f"{s}_knee"] for s in "rl"]
         foot = (ends[0] + ends[1]) / 2
         line = np.array([p["waist_middle"] - [0, 50], p["waist_middle"], crotch, foot, foot + (foot - crotch)])
         rows = np.arange(self.mask.shape[0])
@@ -211,7 +214,7 @@ class CutGarment:
     def _crotch(self) -> np.ndarray | None:
         """The top of the gap between the legs; None for skirts."""
         p = self.points
-        low = max(p[n][1] for n in ("r_knee", "l_knee", "r_ankle", "l_ankle") if n in p) if "r_knee" in p else 0
+        low = max(p[n][1] for n in ("r_knee", "l_knee", "r_ankle", "l_ankle") if n in p)
         top = max(p["r_hip"][1], p["l_hip"][1])
         centre = (p["r_hip"][0] + p["l_hip"][0]) / 2
         gap = None
