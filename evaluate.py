@@ -8,6 +8,8 @@ from dpidm_model.cli import add_json, finish, make_parser
 
 # subcommand -> (module with HELP, EXAMPLES, add_arguments(parser) and run(args) -> dict)
 TOOLS = {
+    "human-pose": "dpidm_model.evaluation.human_pose",
+    "mask": "dpidm_model.evaluation.mask",
     "garment-pose": "dpidm_model.evaluation.garment_pose",
 }
 

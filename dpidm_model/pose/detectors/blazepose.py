@@ -106,14 +106,32 @@ class BlazePose:
         return Detections(people, canvas, tuple(cuts), front)
 
     def detect_in_boxes(self, frame: np.ndarray, boxes_N4: np.ndarray) -> np.ndarray:
-        """One pose per given box (x0, y0, x1, y1): (N, 130, 3)."""
+        """One pose per given box (x0, y0, x1, y1): (N, 130, 3).
+
+        The network settles on whoever is most upright in its region, so several regions are tried and the pose that
+        fills the given box best is taken.
+        """
         poses = []
-        for box in boxes_N4:
-            x0, y0, x1, y1 = (float(v) for v in box)
-            start = Roi((x0 + x1) / 2, (y0 + y1) / 2, 1.25 * max(x1 - x0, y1 - y0))
-            body, _, roi, _ = self._acquire(frame, start, rounds=3, least=self.config.min_presence)
-            poses.append(self._whole(frame, body, _Followed(roi)))
+        for box in np.asarray(boxes_N4, np.float64):
+            middle, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max())
+            starts = [Roi(float(middle[0]), float(middle[1]), scale * side) for scale in (1.0, 1.25, 1.5)]
+            tried = [t for roi in starts for t in self._settle(frame, roi, rounds=3)]
+            body, roi = max(tried, key=lambda t: box_agreement(t[0], box))
+            fused, _, _, _ = self._acquire(frame, roi, rounds=1, least=0.0, wider=1.0)
+            best = max((body, fused), key=lambda landmarks: box_agreement(landmarks, box))
+            poses.append(self._whole(frame, best, _Followed(roi)))
         return stack_people(poses)
+
+    def _settle(self, frame: np.ndarray, roi: Roi, rounds: int) -> list[tuple[np.ndarray, Roi]]:
+        """Landmarks and region of each of a few rounds, every round in the region that the last one asked for."""
+        tried = []
+        outside = _surroundings(frame)
+        for _ in range(rounds):
+            landmarks, _ = self._body(roi.cut(frame, self._body.pixels, outside))
+            landmarks[:, :2] = roi.to_frame(landmarks[:, :2])
+            tried.append((landmarks, roi))
+            roi = roi_around_axis(*landmarks[AXIS, :2], scale=1.25)
+        return tried
 
     # ------------------------------------------------------------------------------------------ one frame
 
@@ -162,26 +180,25 @@ class BlazePose:
         height, width = frame.shape[:2]
         return rois or [Roi(width / 2, height / 2, float(max(width, height)))]
 
-    def _acquire(self, frame: np.ndarray, roi: Roi, rounds: int, least: float):
+    def _acquire(self, frame: np.ndarray, roi: Roi, rounds: int, least: float, wider: float = 1.2):
         """Body landmarks (39, 3) in pixels, presence, the region they ask for, evidence for facing the camera.
 
-        Repeated `rounds` times to settle on a new person's region; the last round asks the mirrored picture too.
+        Repeated `rounds` times to settle on a new person's region; the last round asks the mirrored picture too, in a
+        region `wider` times as large: the network's doubts differ there, two opinions instead of one twice.
         """
-        outside = cv2.mean(cv2.resize(frame, (16, 16), interpolation=cv2.INTER_AREA))[:3]
+        outside = _surroundings(frame)
         landmarks, presence, following = np.zeros((39, 3)), 0.0, roi
         for _ in range(rounds):
             roi = following
-            picture = roi.cut(frame, self._body.pixels, outside)
-            landmarks, presence = self._body(picture)
-            placed = landmarks.copy()
-            placed[:, :2] = roi.to_frame(landmarks[:, :2])
-            following = roi_around_axis(*placed[AXIS, :2], scale=1.25)
+            landmarks, presence = self._body(roi.cut(frame, self._body.pixels, outside))
+            landmarks[:, :2] = roi.to_frame(landmarks[:, :2])
+            following = roi_around_axis(*landmarks[AXIS, :2], scale=1.25)
             if presence < least:
-                return placed, presence, following, 0.0
-        wide = roi.scaled(1.2)  # the network's doubts differ at another scale: two opinions instead of one twice
+                return landmarks, presence, following, 0.0
+        wide = roi.scaled(wider)
         mirrored = self._body.mirrored(wide.cut(frame, self._body.pixels, outside))
         mirrored[:, :2] = wide.to_frame(mirrored[:, :2])
-        fused, front = fuse(placed, mirrored)
+        fused, front = fuse(landmarks, mirrored)
         return fused, presence, roi_around_axis(*fused[AXIS, :2], scale=1.25), front
 
     def _whole(self, frame: np.ndarray, body: np.ndarray, person: _Followed) -> np.ndarray:
@@ -229,6 +246,24 @@ class BlazePose:
         pupils = np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0)])
         face = np.concatenate([points, pupils])
         pose[FACE] = np.concatenate([face, np.full((70, 1), presence)], axis=1)
+
+
+def _surroundings(frame: np.ndarray) -> tuple[float, ...]:
+    """The frame's mean colour: what a region is filled with outside it (black makes the network see backs)."""
+    return cv2.mean(cv2.resize(frame, (16, 16), interpolation=cv2.INTER_AREA))[:3]
+
+
+def box_agreement(landmarks: np.ndarray, box_4: np.ndarray) -> float:
+    """0..1: how well a person's box agrees with their landmarks (39, 3), by intersection over union."""
+    body = body_from_blaze(landmarks, 0.3)
+    seen = body[body[:, 2] > 0, :2]
+    if len(seen) < 3:
+        return 0.0
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    reach = 0.08 * (high - low).max()  # skin and clothes around the joints
+    low, high = low - reach, high + reach
+    inner = np.prod(np.clip(np.minimum(high, box_4[2:]) - np.maximum(low, box_4[:2]), 0, None))
+    return float(inner / max(np.prod(high - low) + np.prod(box_4[2:] - box_4[:2]) - inner, 1e-9))
 
 
 def _inside(point: np.ndarray, frame: np.ndarray) -> bool:
