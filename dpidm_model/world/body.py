@@ -11,7 +11,7 @@ import numpy as np
 from .mesh import columns, cross, normalise, ring_angles, tube
 from .motion import SIDES, Figure, Skeleton, hinge
 
-# height along the trunk (0 hip joints, 1 shoulder line) -> half width, half depth, depth offset (metres, average person)
+# height along the trunk (0 hip joints, 1 shoulder line) -> half width, half depth, depth offset (metres)
 TRUNK = np.array(
     [
         (1.14, 0.052, 0.054, -0.012),
@@ -33,9 +33,10 @@ TRUNK = np.array(
 # position along a limb (0 root, 1 middle joint, 2 end) -> radius to the front, radius to the side (metres)
 ARM = np.array(
     [
-        (-0.20, 0.012, 0.012),
-        (-0.12, 0.034, 0.034),
-        (0.00, 0.049, 0.047),
+        (-0.20, 0.026, 0.026),
+        (-0.12, 0.038, 0.038),
+        (-0.05, 0.046, 0.045),
+        (0.00, 0.050, 0.048),
         (0.10, 0.053, 0.050),
         (0.30, 0.049, 0.046),
         (0.60, 0.045, 0.042),
@@ -115,7 +116,9 @@ def trunk_axis(figure: Figure, skeleton: Skeleton, height_R: np.ndarray) -> Axis
     return Axis(centre, front, side)
 
 
-def trunk_surface(figure: Figure, skeleton: Skeleton, height_R: np.ndarray, angle_S: np.ndarray, ease=0.0):
+def trunk_surface(
+    figure: Figure, skeleton: Skeleton, height_R: np.ndarray, angle_S: np.ndarray, ease: float | np.ndarray = 0.0
+):
     """The trunk's surface moved outwards by `ease` metres (broadcast against (F, R, S)): (F, R, S, 3)."""
     width_R, depth_R, offset_R = _table(TRUNK, height_R)
     broad = figure.girth * (1 + (figure.shoulder / 0.175 - 1) * np.clip((height_R - 0.5) * 2, 0, 1))
@@ -150,7 +153,11 @@ def limb_axis(joints: tuple, side_F3: np.ndarray, at_R: np.ndarray, rounding: fl
 def arm_axis(skeleton: Skeleton, side: str, at_R: np.ndarray) -> Axis:
     """An arm's centre line; ring angle 0 faces the inside of the elbow."""
     joints = tuple(skeleton.joints[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist"))
-    return limb_axis(joints, hinge(skeleton, side), at_R)
+    axis = limb_axis(joints, hinge(skeleton, side), np.maximum(at_R, 0))
+    # above the joint the rings move in towards the neck, whatever the arm does: that makes the shoulder's slope
+    inward = (skeleton.joints["chest_top"] - joints[0]) * 0.62 - skeleton.chest_F33[:, :, 1] * 0.022
+    shift = np.clip(-np.asarray(at_R, np.float32) / 0.2, 0, 1)[None, :, None] * inward[:, None]
+    return Axis(axis.centre_FR3 + shift, axis.front_FR3, axis.side_FR3)
 
 
 def arm_radii(at_R: np.ndarray) -> list[np.ndarray]:
@@ -158,7 +165,9 @@ def arm_radii(at_R: np.ndarray) -> list[np.ndarray]:
     return _table(ARM, at_R)
 
 
-def arm_surface(figure: Figure, skeleton: Skeleton, side: str, at_R: np.ndarray, angle_S: np.ndarray, ease=0.0):
+def arm_surface(
+    figure: Figure, skeleton: Skeleton, side: str, at_R: np.ndarray, angle_S: np.ndarray, ease: float | np.ndarray = 0.0
+):
     """An arm's surface moved outwards by `ease` (broadcast against (F, R, S)): (F, R, S, 3)."""
     front_R, side_R = (r * figure.girth for r in arm_radii(at_R))
     axis = arm_axis(skeleton, side, at_R)
@@ -180,7 +189,9 @@ def leg_radii(at_R: np.ndarray) -> list[np.ndarray]:
     return _table(LEG, at_R)
 
 
-def leg_surface(figure: Figure, skeleton: Skeleton, side: str, at_R: np.ndarray, angle_S: np.ndarray, ease=0.0):
+def leg_surface(
+    figure: Figure, skeleton: Skeleton, side: str, at_R: np.ndarray, angle_S: np.ndarray, ease: float | np.ndarray = 0.0
+):
     """A leg's surface moved outwards by `ease` (broadcast against (F, R, S)): (F, R, S, 3)."""
     front_R, side_R = (r * figure.girth for r in leg_radii(at_R))
     axis = leg_axis(skeleton, side, at_R)
@@ -190,18 +201,20 @@ def leg_surface(figure: Figure, skeleton: Skeleton, side: str, at_R: np.ndarray,
 
 def neck_surface(figure: Figure, skeleton: Skeleton, angle_S: np.ndarray) -> np.ndarray:
     """The neck, from inside the head down into the trunk: (F, 6, S, 3)."""
-    s = np.linspace(1, 0, 6, dtype=np.float32)[None, :, None]
-    base = skeleton.joints["chest_top"] + skeleton.chest_F33[:, :, 1] * 0.01 - skeleton.chest_F33[:, :, 2] * 0.012
+    s = np.linspace(1, 0, 6, dtype=np.float32)[None, :, None] ** 0.8
+    base = skeleton.joints["chest_top"] + skeleton.chest_F33[:, :, 1] * 0.045 - skeleton.chest_F33[:, :, 2] * 0.010
     top = skeleton.joints["head"] + skeleton.head_F33[:, :, 1] * figure.head * 0.25
     top = top - skeleton.head_F33[:, :, 2] * figure.head * 0.10
     centre = base[:, None] * (1 - s) + top[:, None] * s
     front = normalise(skeleton.chest_F33[:, None, :, 2] * (1 - s) + skeleton.head_F33[:, None, :, 2] * s)
     side = normalise(skeleton.chest_F33[:, None, :, 0] * (1 - s) + skeleton.head_F33[:, None, :, 0] * s)
-    radius = (0.052 + 0.012 * (1 - s[..., 0]) ** 3) * (0.5 + 0.5 * figure.girth)
+    radius = (0.050 + 0.045 * (1 - s[..., 0]) ** 3) * (0.5 + 0.5 * figure.girth)
     return tube(centre, front, side, radius[..., None], radius[..., None] * 1.02, angle_S)
 
 
-def head_surface(figure: Figure, skeleton: Skeleton, depth_R, angle_S, swell=0.0, features: float = 1.0):
+def head_surface(
+    figure: Figure, skeleton: Skeleton, depth_R, angle_S, swell: float | np.ndarray = 0.0, features: float = 1.0
+):
     """The head at depths 0 (crown) .. 1 (chin), swollen by `swell` head heights (R, S): (F, R, S, 3).
 
     features: 0 leaves out nose, eye sockets and lips (for hair).

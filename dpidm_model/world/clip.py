@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..garment.renderer import RenderedGarment, render_garment
-from ..handovers import BODY, CATEGORIES, GarmentLandmarks, PoseTrack
+from ..handovers import CATEGORIES, GarmentLandmarks, PoseTrack
 from . import scene as scenery
 from .cloth import garment_mesh
 from .mask import agnostic_masks
@@ -29,7 +29,7 @@ SPLITS = {"train": TRAIN_SEEDS, "validation": VALIDATION_SEEDS, "test": TEST_SEE
 # How far a worn garment may lie behind a part of the body and still be drawn over it (metres): cloth over skin.
 COVERS = np.full(len(Part), 0.004, np.float32)
 COVERS[[Part.TRUNK, Part.BOTTOM]] = 0.07
-COVERS[Part.LEG] = 0.12
+COVERS[[Part.LEG, Part.SKIN]] = 0.12, 0.015
 COVERS[Part.OTHER_GARMENT] = -0.06
 COVERS[Part.SHOULDER] = 0.09
 PIXELS_AT_ONCE = 240_000
@@ -42,9 +42,9 @@ VIEWS = {"full": (0.25, 1.98, 2.2), "knees": (0.3, 1.4, 1.6), "hips": (0.45, 1.0
 class WornTruth:
     """One garment on the person.
 
-    frames_FHW3: uint8 RGB.  worn_FHW: bool, the visible garment.  flow_FHW2: float32, for every visible garment pixel of
-    frame f the way in pixels (x, y) that this point of the cloth moves until frame f + 1 (0 elsewhere and in the last
-    frame); the point may be hidden there. None if not asked for.
+    frames_FHW3: uint8 RGB.  worn_FHW: bool, the visible garment.
+    flow_FHW2: float32, for every visible garment pixel of frame f the way in pixels (x, y) that this point of the cloth
+    moves until frame f + 1, where it may be hidden (0 elsewhere and in the last frame). None if not asked for.
     """
 
     frames_FHW3: np.ndarray
@@ -58,7 +58,8 @@ class TryOnClip:
 
     frames_FHW3: uint8 RGB, wearing A.  frames_b_FHW3: the same in B, or None if not asked for.
     garment_HW3, garment_b_HW3: product pictures, uint8 RGB; landmarks, landmarks_b: theirs.
-    pose: exact human pose on a canvas of the frames' size.  agnostic_FHW: bool, true = to be painted; the same for A and B.
+    pose: exact human pose on a canvas of the frames' size.
+    agnostic_FHW: bool, true = to be painted; it hides both A and B.
     worn_FHW, worn_b_FHW: bool, where the garment is visible.  flow_FHW2, flow_b_FHW2: see WornTruth.
     """
 
@@ -104,8 +105,9 @@ def make_clip(
 ) -> TryOnClip:
     """One clip; equal arguments give equal clips on one machine.
 
-    size: (width, height), at least 48x64.  category: upper, lower or dress.  unpaired: also render garment B on the same
-    motion.  flow: also compute the optical flow of the garments.  options: see `Options`.  Raises InputError on impossible numbers.
+    size: (width, height), at least 32x32.  category: upper, lower or dress.  unpaired: also render garment B on the
+    same motion.  flow: also compute the optical flow of the garments.  options: see `Options`.
+    Raises InputError on impossible numbers.
     """
     if min(size) < 32 or frames < 1 or category not in CATEGORIES:
         raise InputError(
@@ -119,7 +121,8 @@ def make_clip(
     for x in "ab" if unpaired else "a":
         garments.append(_pick_garment(rngs[f"garment_{x}"], size, category, wish.garment_kind))
         worn.append(_dress(rngs[f"folds_{x}"], stage, garments[-1], size, flow))
-    first = worn[0]
+    first, hidden = worn[0], np.any([truth.worn_FHW for truth in worn], 0)
+    pose = pose_track(stage.person, stage.camera.resized(size))
     second = {}
     if unpaired:
         second = {
@@ -135,8 +138,8 @@ def make_clip(
         landmarks=garments[0].landmarks,
         worn_FHW=first.worn_FHW,
         flow_FHW2=first.flow_FHW2,
-        pose=pose_track(stage.person, stage.camera.resized(size)),
-        agnostic_FHW=_agnostic(rngs["mask"], stage, _kept(stage, size), size, category, worn),
+        pose=pose,
+        agnostic_FHW=agnostic_masks(rngs["mask"], pose, _kept(stage, size), hidden, category),
         category=category,
         fps=fps,
         seed=seed,
@@ -145,7 +148,10 @@ def make_clip(
 
 
 # Every part of a clip has random numbers of its own, so that changing one part leaves the others as they are.
-STREAMS = "motion person texture camera light scene other garment_a garment_b folds_a folds_b mask".split()
+STREAMS = (
+    *("motion", "person", "texture", "camera", "light", "scene"),
+    *("other", "garment_a", "garment_b", "folds_a", "folds_b", "mask"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +174,8 @@ def _set_stage(rngs, frames: int, size: tuple[int, int], fps: float, category: s
     """Person, camera, light, background and the undressed body in every frame."""
     t_F = np.arange(frames) / fps
     plan = make_motion(rngs["motion"], t_F, turning=wish.turning, gestures=wish.gestures)
-    person = make_person(rngs["person"], plan, looks=wish.looks)
+    broadest = 0.45 if category == "dress" else 1.0
+    person = make_person(rngs["person"], plan, broadest=broadest, looks=wish.looks)
     work = working_size(size)
     camera = _make_camera(rngs["camera"], person, t_F, work, category, wish.view)
     light = make_light(rngs["light"])
@@ -313,26 +320,6 @@ def _kept(stage: _Stage, size: tuple[int, int]) -> np.ndarray:
     return np.stack(masks)
 
 
-def _agnostic(rng, stage: _Stage, keep_FHW, size, category: str, worn: list[WornTruth]) -> np.ndarray:
-    """The mask is drawn from the pose; its lower edge lies a random way below the longer garment's hem."""
-    body_FK2 = _body_joints(stage, size)
-    hem_F = np.zeros(len(keep_FHW))
-    for truth in worn:
-        rows = truth.worn_FHW.any(2)
-        last = rows.shape[1] - rows[:, ::-1].argmax(1)
-        hem_F = np.maximum(hem_F, np.where(rows.any(1), last, 0))
-    loose = float(rng.uniform(0.03, 0.10))
-    hidden = np.stack([keep & ~np.any([t.worn_FHW[f] for t in worn], 0) for f, keep in enumerate(keep_FHW)])
-    return agnostic_masks(body_FK2, hidden, category, hem_F, loose)
-
-
-def _body_joints(stage: _Stage, size: tuple[int, int]) -> np.ndarray:
-    """The 18 body joints in output pixels, also those outside the picture: (F, 18, 2)."""
-    view, border = stage.camera.resized(size), 10000
-    wide = Camera(view.scale_F, view.centre_F2, (size[0] + 2 * border, size[1] + 2 * border))
-    return pose_track(stage.person, wide).keypoints_FK3[:, BODY, :2] - border
-
-
 def dress_motion(
     motion_seed: int,
     garment_seeds: list[int],
@@ -348,9 +335,11 @@ def dress_motion(
     garments = [_pick_garment(_streams(s)["garment_a"], size, category, None) for s in garment_seeds]
     folds = [np.random.default_rng((motion_seed, s)) for s in garment_seeds]
     worn = [_dress(rng, stage, garment, size, False) for rng, garment in zip(folds, garments, strict=True)]
+    pose = pose_track(stage.person, stage.camera.resized(size))
+    hidden = np.any([truth.worn_FHW for truth in worn], 0)
     shared = {
-        "pose": pose_track(stage.person, stage.camera.resized(size)),
-        "agnostic_FHW": _agnostic(rngs["mask"], stage, _kept(stage, size), size, category, worn),
+        "pose": pose,
+        "agnostic_FHW": agnostic_masks(rngs["mask"], pose, _kept(stage, size), hidden, category),
         "category": category,
         "fps": fps,
         "seed": motion_seed,

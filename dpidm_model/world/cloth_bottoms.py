@@ -27,7 +27,6 @@ def add_pelvis(
     ease = np.full((1, len(height_R), 1), LINING + 0.004, np.float32)
     surface = body.trunk_surface(person.figure, person.skeleton, height_R, angle_S, ease)
     middle = len(angle_S) // 2
-    quarter = middle // 2
     for side, sign in SIDES.items():
         layer = legs[side]
         alpha = layer.rgba_HW4[..., 3]
@@ -44,7 +43,6 @@ def add_pelvis(
         left, upper = atlas.place(opaque)
         near = slice(middle, None) if sign > 0 else slice(0, middle + 1)
         builder.add_sheet(surface, placed - corner + (left, upper), near, Part.LEG_GARMENT)
-    del quarter
 
 
 def add_leg(
@@ -105,7 +103,7 @@ def add_dress_skirt(builder, atlas, person: Person, layer, torso: GarmentLayer, 
     rows = np.flatnonzero((layer.rgba_HW4[..., 3] > 127).any(1))
     metres = SEAM * person.figure.shoulder / (np.linalg.norm(shoulders[1] - shoulders[0]) / 2)
     hips = [anchor(torso, f"{s}_hip") for s in SIDES]
-    shoulder_row, hip_row = sum(shoulders)[1] / 2, sum(hips)[1] / 2
+    shoulder_row, hip_row = np.mean(shoulders, 0)[1], np.mean(hips, 0)[1]
     per_height = (hip_row - shoulder_row) / SHOULDER_HEIGHT
     seam = SHOULDER_HEIGHT - (rows[0] + 1 - shoulder_row) / per_height
     _skirt(builder, atlas, person, layer, folds, detail, (rows[0] + 1, seam), metres, rows[-1] + 1)
@@ -118,7 +116,7 @@ def _skirt(builder, atlas, person: Person, layer, folds: Folds, detail, start: t
     lowest = -(0.90 * (figure.thigh + figure.shin)) / figure.torso  # not through the floor
     height_R = np.linspace(start[1], max(hem, lowest), max(8, round(22 * detail)))
     rows = start[0] + (start[1] - height_R) / max(start[1] - height_R[-1], 1e-3) * (end_row - start[0] - 1)
-    middle = sum(anchor(layer, f"{s}_hip") for s in SIDES)[0] / 2
+    middle = np.mean([anchor(layer, f"{s}_hip") for s in SIDES], 0)[0]
     points_R2 = np.stack([np.full(len(rows), middle), rows], 1).astype(np.float32)
     width = layer.rgba_HW4.shape[1]
     strip = measure(layer.rgba_HW4[..., 3], points_R2, np.array([1, 0], np.float32), width / 2)

@@ -3,7 +3,6 @@
 F frames, R rings, S columns. A surface is as wide as its flat cloth, but never narrower than the body.
 """
 
-import cv2
 import numpy as np
 
 from ..garment.renderer import GarmentLayer
@@ -25,7 +24,7 @@ def add_torso(
     """Neckline to hem around the trunk; below the hips the cloth hangs."""
     shoulders = [anchor(layer, f"{s}_shoulder") for s in SIDES]
     hips = [anchor(layer, f"{s}_hip") for s in SIDES]
-    top, low = sum(shoulders) / 2, sum(hips) / 2
+    top, low = np.mean(shoulders, 0), np.mean(hips, 0)
     per_height = (low - top) / SHOULDER_HEIGHT  # canvas pixels per trunk height, downwards
     rows = np.flatnonzero((layer.rgba_HW4[..., 3] > 127).any(1))
     hem = SHOULDER_HEIGHT - (rows[-1] + 1 - top[1]) / per_height[1]
@@ -100,40 +99,31 @@ def add_sleeve(builder, atlas, person: Person, layer: GarmentLayer, side: str, h
     strip = measure(layer.rgba_HW4[..., 3], start + probe[:, None] * along, normal, 0.75 * length)
     if not strip.found_R.any():
         return
-    end = min(probe[strip.found_R][-1] + 0.02, 1.04)
-    begin = -0.14 if half == 0 else max(probe[strip.found_R][0], -0.65)
+    end = min(probe[strip.found_R][-1], 1.04)
+    begin = -0.10 if half == 0 else max(probe[strip.found_R][0], -0.65)
     at_R = np.linspace(begin, end, max(5, round((14 if half else 16) * detail * max(end - begin, 0.3))))
     steady = np.maximum(
         at_R, min(0.30, end * 0.6) if half == 0 else begin + 0.03
     )  # the sleeve's cap is cut on the slant: take the width below it
     low, high = (np.interp(np.minimum(steady, end - 0.03), probe, edge) for edge in (strip.low_R, strip.high_R))
-    strip = Strip((start + at_R[:, None] * along).astype(np.float32), normal, low, high, np.ones(len(at_R), bool))
+    inside = np.clip(at_R, probe[strip.found_R][0] + 0.03, end - 0.01)[:, None]
+    strip = Strip((start + inside * along).astype(np.float32), normal, low, high, np.ones(len(at_R), bool))
     angle_S = ring_angles(2 * max(5, round(9 * detail)) + 1)
-    placed_RS2 = strip.place(wrap(angle_S)).astype(np.float32)
+    placed_RS2 = strip.place(wrap(angle_S) * 0.97).astype(np.float32)
     metres = (person.figure.forearm if half else person.figure.upper_arm) / length
     surface = sleeve_surface(person, side, at_R + half, angle_S, (high - low) * metres, folds)
     picture, corner = crop(layer, placed_RS2)
-    picture = picture.copy()
-    picture[..., 3] = np.where(_inside(picture, placed_RS2 - corner), 255, picture[..., 3])
-    left, top = atlas.place(picture)
-    builder.add(surface, placed_RS2 - corner + (left, top), Part.SLEEVE_GARMENT, cut=True)
-
-
-def _inside(picture_HW4: np.ndarray, placed_RS2: np.ndarray) -> np.ndarray:
-    """The area that a sleeve's rings reach without the last one: covered throughout, so no holes at cap and seams."""
-    area = np.zeros(picture_HW4.shape[:2], np.uint8)
-    quarter = (placed_RS2.shape[1] - 1) // 4
-    rings = placed_RS2[:-2] if len(placed_RS2) > 3 else placed_RS2
-    outline = np.concatenate([rings[:, quarter], rings[::-1, -1 - quarter]])
-    cv2.fillPoly(area, [np.round(outline * 16).astype(np.int32)], 1, shift=4)
-    return area > 0
+    opaque = picture.copy()  # the rings end where the cloth ends: no holes at the cap's slanted edges
+    opaque[..., 3] = 255
+    left, top = atlas.place(opaque)
+    builder.add(surface, placed_RS2 - corner + (left, top), Part.SLEEVE_GARMENT)
 
 
 def sleeve_surface(person: Person, side: str, at_R, angle_S, width_R, folds: Folds) -> np.ndarray:
     """The cloth around an arm: (F, R, S, 3). at_R: 0 shoulder .. 2 wrist; width_R: the flat cloth's width, metres."""
     skeleton, figure = person.skeleton, person.figure
     front_R, side_R = (r * figure.girth for r in body.arm_radii(at_R))
-    cap = np.interp(at_R, [-0.14, 0.0, 0.1], [0.010, 0.006, 0.0])  # over the round of the shoulder
+    cap = np.interp(at_R, [-0.2, 0.0, 0.1], [0.004, 0.004, 0.0])  # over the round of the shoulder
     ease_R = cap + np.clip(width_R / np.pi - (front_R + side_R) / 2, LINING, 0.07)
     p, u, a = folds.phases, at_R[None, :, None], angle_S[None, None]
     flex = skeleton.flexed[side][:, None, None]

@@ -1,8 +1,8 @@
 """Flat cloth pieces of the garment renderer, measured, so that they can be put around a body.
 
 A piece is the front half of a tube; the back half repeats it, mirrored at the side seams, with the neckline closed.
-R rings, S columns, H W pixels of the renderer's canvas. s is the position across the cloth: -1 at the picture's left edge
-of a piece, 1 at its right.
+R rings, S columns, H W pixels of the renderer's canvas. s is the position across the cloth: -1 at the
+picture's left edge of a piece, 1 at its right.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def make_folds(rng: np.random.Generator) -> Folds:
 
 @dataclass(frozen=True)
 class Strip:
-    """Where the cloth of a piece lies beside an axis: per ring, the axis point and the cloth's extent, canvas pixels."""
+    """Where a piece's cloth lies beside an axis: per ring, the axis point and the cloth's extent, canvas pixels."""
 
     points_R2: np.ndarray
     normal_2: np.ndarray
@@ -83,7 +83,10 @@ def anchor(layer: GarmentLayer, name: str) -> np.ndarray:
 
 
 def closed_back(picture_HW4: np.ndarray, top: float) -> np.ndarray:
-    """The piece as its back: rows below `top` are covered from edge to edge, so the neckline is shallow."""
+    """The piece as its back: rows below `top` are covered from edge to edge, so the neckline is shallow.
+
+    The cloth in the closed neckline mirrors what lies below it.
+    """
     covered = picture_HW4[..., 3] > 127
     any_row = covered.any(1)
     left, right = covered.argmax(1), covered.shape[1] - 1 - covered[:, ::-1].argmax(1)
@@ -91,7 +94,13 @@ def closed_back(picture_HW4: np.ndarray, top: float) -> np.ndarray:
     rows = np.arange(covered.shape[0])
     fill = (columns >= left[:, None]) & (columns <= right[:, None]) & (any_row & (rows >= top))[:, None]
     back = picture_HW4.copy()
-    back[..., 3] = np.where(fill, 255, back[..., 3])
+    hole = fill & ~covered
+    if hole.any():
+        edge = cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0  # the neckline's trim goes too
+        row, column = np.nonzero(edge & fill)
+        mirrored = np.clip(2 * (rows[hole.any(1)][-1] + 3) - row, 0, len(rows) - 1)
+        back[row, column] = picture_HW4[mirrored, column]
+        back[..., 3] = np.where(fill, 255, back[..., 3])
     return back
 
 

@@ -3,6 +3,7 @@
 Patches are float32 RGBA pictures, 0..255, for an Atlas. H W patch rows/columns.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -44,7 +45,7 @@ class Looks:
     smile: float
 
 
-def pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
+def pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
     """A random key of a table of weights."""
     values = np.array(list(weights.values()), float)
     return str(rng.choice(list(weights), p=values / values.sum()))
@@ -120,7 +121,7 @@ class _Canvas:
 
 
 def face_patch(rng: np.random.Generator, looks: Looks, height: int) -> np.ndarray:
-    """The head's skin with eyes, brows, nose, mouth: (H, W, 4); column 0..W is angle -pi..pi, row 0..H crown to chin."""
+    """The head's skin with eyes, brows, nose, mouth: (H, W, 4); columns are angles -pi..pi, rows crown to chin."""
     work = max(height, 96)
     picture = np.broadcast_to(looks.skin, (work, int(work * 2.2), 3)).copy() * mottle(
         rng, work, int(work * 2.2), 9, 0.015
@@ -179,20 +180,24 @@ def _mouth(canvas: _Canvas, looks: Looks) -> None:
     canvas.ellipse(0, y + 0.018, 0.09, 0.006, np.minimum(colour * 1.3, 255), 0.5, 0.004)
 
 
-def hair_patch(rng: np.random.Generator, looks: Looks, height: int) -> np.ndarray:
-    """Hair on the head, same layout as the face patch; coverage ends at the hairline: (H, W, 4)."""
-    width = int(height * 2.2)
-    colour = strands(rng, looks.hair, height, width)
-    angle = (np.arange(width) + 0.5) / width * 2 * np.pi - np.pi
+def hairline(looks: Looks, angle: np.ndarray) -> np.ndarray:
+    """How far down (depth 0 crown .. 1 chin) hair grows at angles around the head, 0 = front."""
     away = np.abs(angle)
     front = 0.17 + 0.17 * looks.fringe * (looks.hair_style != "shaved") + 0.03 * np.cos(5 * angle + 4 * looks.parting)
     front = front + 0.05 * np.abs(angle - 0.4 * looks.parting) - 0.02
     side_end = {"short": 0.50, "shaved": 0.44, "full": 0.62, "bun": 0.46, "tail": 0.46}.get(looks.hair_style, 0.99)
     back_end = {"short": 0.84, "shaved": 0.80, "full": 0.95, "bun": 0.84, "tail": 0.84}.get(looks.hair_style, 1.0)
-    line = np.interp(away, [0, 0.75, 1.05, 1.25, 1.7, 2.1, np.pi], [0, 0, 0.10, side_end, side_end, back_end, back_end])
-    line = np.where(away < 0.95, front, np.maximum(line, front * (away < 1.2)))
+    line = np.interp(away, [0, 0.95, 1.15, 1.35, 1.7, 2.1, np.pi], [0, 0, 0.34, side_end, side_end, back_end, back_end])
+    return np.where(away < 1.0, front, np.maximum(line, front * (away < 1.2)))
+
+
+def hair_patch(rng: np.random.Generator, looks: Looks, height: int) -> np.ndarray:
+    """Hair on the head, same layout as the face patch; coverage ends at the hairline: (H, W, 4)."""
+    width = int(height * 2.2)
+    line = hairline(looks, (np.arange(width) + 0.5) / width * 2 * np.pi - np.pi)
     depth = (np.arange(height) + 0.5)[:, None] / height
     alpha = np.clip((line[None] - depth) * height * 0.6 + 0.5, 0, 1) * 255
+    colour = strands(rng, looks.hair, height, width)
     return np.concatenate([colour, alpha[..., None].astype(np.float32)], -1)
 
 

@@ -1,73 +1,56 @@
-"""The clothing-agnostic mask of generated clips, drawn from the pose as a user's would be.
+"""The clothing-agnostic mask of generated clips: the user's own rules on the exact pose, exact hands, face and hair.
 
-F frames, H W pixel rows/columns, K joints.
+F frames, H W pixel rows/columns.
 """
+
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from ..handovers import BODY_NAMES
+from ..frames.agnostic import MaskOptions, MaskShape, body_units, garment_mask
+from ..handovers import BODY_NAMES, PoseTrack
 
-_AT = {name: i for i, name in enumerate(BODY_NAMES)}
+_HIPS = [BODY_NAMES.index("r_hip"), BODY_NAMES.index("l_hip")]
 
 
-def agnostic_masks(body_FK2: np.ndarray, keep_FHW: np.ndarray, category: str, hem_F: np.ndarray, loose: float):
-    """Masks that hide the garment without showing its shape: (F, H, W) bool, true = to be painted.
+def agnostic_masks(
+    rng: np.random.Generator, pose: PoseTrack, keep_FHW: np.ndarray, worn_FHW: np.ndarray, category: str
+) -> np.ndarray:
+    """Masks that hide every garment of a clip without showing its shape: (F, H, W) bool, true = to be painted.
 
-    body_FK2: the 18 body joints in pixels, those outside the picture too.  keep_FHW: bool, hands, face and hair: never
-    masked.  category: upper, lower or dress.  hem_F: pixel row that the mask reaches at least.  loose: margin, in parts
-    of the torso's length.
+    The shape is frames.agnostic's with random proportions, lengthened by a box to somewhere below the hem.
+    keep_FHW: bool, visible hands, face and hair, never masked.  worn_FHW: bool, where any of the garments is seen.
     """
-    return np.stack(
-        [_mask(body, keep, category, hem, loose) for body, keep, hem in zip(body_FK2, keep_FHW, hem_F, strict=True)]
-    )
+    size = keep_FHW.shape[:0:-1]
+    shape = MaskShape(hem=float(rng.uniform(0.9, 1.25)), snug=0.12)
+    options = MaskOptions(category=category, keep_hands=bool(rng.random() < 0.5), keep_head=False, shape=shape)
+    units_F, loose = body_units(pose), float(rng.uniform(1.0, 1.25))
+    options = replace(options, shape=_scaled(shape, loose))
+    below = float(rng.uniform(0.02, 0.25))
+    masks = []
+    for keypoints, unit, keep, worn in zip(pose.keypoints_FK3, units_F, keep_FHW, worn_FHW, strict=True):
+        mask = garment_mask(keypoints, float(unit), size, options)
+        _lengthen(mask, worn, keypoints[_HIPS], unit, below)
+        mask[worn] = 255
+        masks.append((mask > 0) & ~(keep & ~worn))
+    return np.stack(masks)
 
 
-def _mask(body_K2: np.ndarray, keep_HW: np.ndarray, category: str, hem: float, loose: float) -> np.ndarray:
-    height, width = keep_HW.shape
-    torso = max(float(np.linalg.norm(_middle(body_K2, "shoulder") - _middle(body_K2, "hip"))), 4.0)
-    mask = np.zeros((height, width), np.uint8)
-    margin = torso * loose
-    if category in ("upper", "dress"):
-        _fill(mask, _trunk(body_K2, torso, margin, hem))
-        for side in "rl":
-            joints = [body_K2[_AT[f"{side}_{name}"]] for name in ("shoulder", "elbow", "wrist")]
-            _line(mask, joints, 0.30 * torso + margin)
-    if category in ("lower", "dress"):
-        _fill(mask, _legs(body_K2, torso, margin, hem))
-    gap = max(3, round(torso * 0.18)) | 1
-    pad = gap
-    grown = cv2.copyMakeBorder(mask, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
-    closed = cv2.morphologyEx(grown, cv2.MORPH_CLOSE, np.ones((gap, gap), np.uint8))[pad:-pad, pad:-pad]
-    return (closed > 0) & ~keep_HW
+def _scaled(shape: MaskShape, factor: float) -> MaskShape:
+    widths = {name: getattr(shape, name) * factor for name in ("shoulder", "side", "arm", "cuff", "leg", "ankle")}
+    return replace(shape, **widths)
 
 
-def _middle(body_K2: np.ndarray, name: str) -> np.ndarray:
-    return (body_K2[_AT[f"r_{name}"]] + body_K2[_AT[f"l_{name}"]]) / 2
-
-
-def _fill(mask: np.ndarray, outline) -> None:
-    cv2.fillPoly(mask, [np.round(np.asarray(outline) * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
-
-
-def _line(mask: np.ndarray, points, thickness: float) -> None:
-    points = np.round(np.asarray(points) * 16).astype(np.int32)
-    cv2.polylines(mask, [points], False, 255, max(1, round(thickness)), cv2.LINE_8, 4)
-
-
-def _trunk(body_K2: np.ndarray, torso: float, margin: float, hem: float):
-    """A box around shoulders and hips, upright, from the neck's base to below the hem."""
-    points = body_K2[[_AT[n] for n in ("r_shoulder", "l_shoulder", "r_hip", "l_hip")]]
-    left, right = points[:, 0].min() - 0.22 * torso - margin, points[:, 0].max() + 0.22 * torso + margin
-    top = points[:2, 1].min() - 0.16 * torso - margin * 0.5
-    bottom = max(points[2:, 1].max() + 0.25 * torso, hem) + margin
-    return [(left, top), (right, top), (right, bottom), (left, bottom)]
-
-
-def _legs(body_K2: np.ndarray, torso: float, margin: float, hem: float):
-    """A box around hips and legs, from the waist to the ankles or below the hem."""
-    points = body_K2[[_AT[f"{s}_{n}"] for s in "rl" for n in ("hip", "knee", "ankle")]]
-    left, right = points[:, 0].min() - 0.28 * torso - margin, points[:, 0].max() + 0.28 * torso + margin
-    top = min(points[0, 1], points[3, 1]) - 0.42 * torso - margin
-    bottom = max(points[:, 1].max() - 0.05 * torso, hem) + margin * 0.5
-    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+def _lengthen(mask: np.ndarray, worn_HW: np.ndarray, hips_23: np.ndarray, unit: float, below: float) -> None:
+    """Where the garment reaches below the mask, add a box as wide as the garment's lower part, in place."""
+    lost = worn_HW & (mask == 0)
+    rows = np.flatnonzero(lost.any(1))
+    seen = hips_23[hips_23[:, 2] > 0, 1]
+    if not len(rows) or not len(seen) or rows[-1] < seen.mean():
+        return
+    start, end = int(seen.mean()), round(rows[-1] + 1 + below * unit)
+    columns = np.flatnonzero(worn_HW[start:].any(0))
+    margin = 0.08 * unit
+    corners = (round(columns[0] - margin), start), (round(columns[-1] + margin), end)
+    cv2.rectangle(mask, *corners, 255, -1)

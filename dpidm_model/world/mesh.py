@@ -7,6 +7,7 @@ V vertices, T triangles. World axes: x to the picture's right, y down, z towards
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def ring_angles(columns: int, front_density: float = 0.0) -> np.ndarray:
     return (even - front_density * np.sin(even)).astype(np.float32)
 
 
-def thin(values: np.ndarray, detail: float, least: int = 4) -> np.ndarray:
+def thin(values: ArrayLike, detail: float, least: int = 4) -> np.ndarray:
     """About `detail` (0..1) times as many of the values, first and last always among them."""
     values = np.asarray(values)
     count = min(len(values), max(least, round(len(values) * detail)))

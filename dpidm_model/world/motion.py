@@ -1,7 +1,7 @@
 """How people move: proportions, gestures, turning; and the skeleton these give, frame by frame.
 
-F frames. World axes: x to the picture's right, y down (floor at 0), z towards the viewer; metres. A body frame's columns
-are the person's left, down and front, so a person facing the viewer has the unit matrix.
+F frames. World axes: x to the picture's right, y down (floor at 0), z towards the viewer; metres. A body frame's
+columns are the person's left, down and front, so a person facing the viewer has the unit matrix.
 """
 
 from dataclasses import dataclass
@@ -73,14 +73,14 @@ GESTURES = {
 }
 
 
-def make_figure(rng: np.random.Generator) -> Figure:
-    """A random grown-up's proportions."""
-    size, build = rng.uniform(0.94, 1.06), rng.uniform(0, 1)  # build: 0 narrow shoulders .. 1 broad
+def make_figure(rng: np.random.Generator, broadest: float = 1.0) -> Figure:
+    """A random grown-up's proportions. broadest: 0..1, the broadest shoulders allowed (women are below 0.5)."""
+    size, build = rng.uniform(0.94, 1.06), rng.uniform(0, broadest)
     return Figure(
         shoulder=size * (0.158 + 0.03 * build + rng.uniform(-0.005, 0.005)),
         hip=size * (0.092 - 0.008 * build),
         torso=size * rng.uniform(0.49, 0.53),
-        neck=size * rng.uniform(0.075, 0.095),
+        neck=size * rng.uniform(0.055, 0.078),
         head=0.228 * rng.uniform(0.97, 1.04),
         upper_arm=size * rng.uniform(0.275, 0.3),
         forearm=size * rng.uniform(0.24, 0.265),
@@ -163,7 +163,7 @@ def make_motion(
 
     gestures: side -> gesture names, instead of random ones.
     """
-    kind = rng.choice(["sway", "quarter", "side", "back", "round"], p=[0.66, 0.17, 0.08, 0.05, 0.04])
+    kind = rng.choice(["sway", "quarter", "side", "back", "round"], p=[0.68, 0.18, 0.07, 0.04, 0.03])
     yaw = wander(rng, t_F, -0.45, 0.45)
     turn = {"sway": 0.0, "quarter": rng.uniform(0.5, 1.1), "side": rng.uniform(1.1, 1.7), "back": rng.uniform(2.4, 3.8)}
     heading = rng.choice([-1, 1])
@@ -181,7 +181,7 @@ def make_motion(
         twist_F=wander(rng, t_F, -0.22, 0.22),
         sway_F2=np.stack([wander(rng, t_F, -0.05, 0.05), wander(rng, t_F, 0.0, 0.015)], 1),
         head_F3=np.stack([wander(rng, t_F, -a, a) for a in (0.4, 0.12, 0.15)], 1),
-        arms={side: gesture_track(rng, t_F, gestures and gestures[side]) for side in SIDES},
+        arms={side: gesture_track(rng, t_F, gestures[side] if gestures else None) for side in SIDES},
         stance=rng.uniform(0.08, 0.17),
         step_F=(2 * np.pi * rng.uniform(0.6, 1.0) * t_F + rng.uniform(0.5, 3)) if stepping else np.zeros_like(t_F),
         fingers={side: float(rng.uniform(0.1, 0.8)) for side in SIDES},

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import body
 from .atlas import Atlas, mottle, opaque
-from .looks import Looks, cloth_patch, face_patch, hair_patch, make_looks, strands
+from .looks import Looks, cloth_patch, face_patch, hair_patch, hairline, make_looks, strands
 from .mesh import Mesh, MeshBuilder, columns, normalise, ring_angles, thin, tube
 from .motion import SIDES, Figure, MotionPlan, Skeleton, make_figure, pose_skeleton
 
@@ -46,9 +46,11 @@ class Person:
     hands: dict[str, np.ndarray]  # side -> (F, 21, 3)
 
 
-def make_person(rng: np.random.Generator, plan: MotionPlan, *, looks: dict | None = None) -> Person:
-    """A random person following a motion plan. looks: fields of Looks to set instead of random ones."""
-    figure = make_figure(rng)
+def make_person(
+    rng: np.random.Generator, plan: MotionPlan, *, broadest: float = 1.0, looks: dict | None = None
+) -> Person:
+    """A random person following a motion plan. broadest: see make_figure.  looks: fields of Looks to set."""
+    figure = make_figure(rng, broadest)
     chosen = make_looks(rng, womanly=figure.bust > 0.15)
     if looks:
         chosen = replace(chosen, **looks)
@@ -62,7 +64,8 @@ def person_mesh(
 ) -> tuple[Mesh, np.ndarray]:
     """The body's mesh and its atlas picture (H, W, 4).
 
-    texels_per_metre: texture resolution.  detail: mesh resolution, 1 = fine enough for 512x384.  bottoms: False leaves out the plain trousers (a garment brings its own).
+    texels_per_metre: texture resolution.  detail: mesh resolution, 1 = fine enough for 512x384.
+    bottoms: False leaves out the plain trousers (a garment brings its own).
     """
     builder, atlas = MeshBuilder(), Atlas()
     size = _Sizes(rng, person, texels_per_metre, detail)
@@ -129,7 +132,7 @@ def _arm(builder: MeshBuilder, atlas: Atlas, size: _Sizes, side: str) -> None:
     person = size.person
     angle = size.ring(13)
     at = np.array([0.3, 0.55, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2.0])
-    at = np.concatenate([[-0.2, -0.12, 0.0, 0.1], thin(at, size.detail + 0.1, 6)])
+    at = np.concatenate([[-0.2, -0.1, 0.0, 0.1], thin(at, size.detail + 0.1, 6)])
     surface = body.arm_surface(person.figure, person.skeleton, side, at, angle)
     uv = atlas.place_uv(size.skin(0.6, 0.26), _around(angle), (at / 2.2 + 0.1)[:, None])
     builder.add(surface[:, :4], uv[:4], Part.SHOULDER)
@@ -211,7 +214,9 @@ def _head(builder: MeshBuilder, atlas: Atlas, size: _Sizes) -> None:
     _ears(builder, atlas, size)
     swell = {"shaved": 0.008, "full": 0.22, "short": 0.045}.get(looks.hair_style, 0.05)
     line = np.concatenate([[0, 0.03], thin([0.09, 0.18, 0.28, 0.38, 0.48, 0.58, 0.7, 0.82, 0.92, 1.0], size.detail, 6)])
-    puff = np.interp(line, [0, 0.3, 0.9, 1.0], [1.1, 1.0, 0.75, 0.5])[:, None]
+    above = hairline(looks, angle)[None] - line[:, None]  # hair lies flat at its edge
+    puff = np.interp(line, [0, 0.3, 0.9, 1.0], [1.1, 1.0, 0.75, 0.5])[:, None] * np.interp(above, [0, 0.2], [0.12, 1])
+    puff = puff * np.interp(np.abs(angle), [0.7, 1.1, 1.7], [0.6, 0.2, 1.0])[None]
     lumps = 1 + 0.12 * np.sin(3 * angle + 6 * looks.parting)[None] * np.sin(5 * line)[:, None]
     surface = body.head_surface(person.figure, person.skeleton, line, angle, (swell * puff * lumps)[None], features=0.0)
     uv = atlas.place_uv(hair_patch(size.rng, looks, rows), _around(angle), line[:, None])

@@ -128,7 +128,8 @@ def _front_faces(vertices_V3: np.ndarray, triangles_T3: np.ndarray) -> _Faces:
 def _fragments(faces: _Faces, group, corner, side: int, width: int):
     """All (pixel, triangle) pairs with the pixel centre inside, for triangles whose box fits side x side pixels.
 
-    corner: left column, top row, end of the rows that may be drawn on: each (T,).  Returns flat pixel index, triangle, weights of corners 1 and 2, depth: each (P,).
+    corner: left column, top row, end of the rows that may be drawn on: each (T,).
+    Returns flat pixel index, triangle, weights of corners 1 and 2, depth: each (P,).
     """
     steps, (left_T, top_T, end_T) = np.arange(side, dtype=np.float32), corner
     x, y, z = ([corner[group] for corner in corners] for corners in (faces.x, faces.y, faces.z))

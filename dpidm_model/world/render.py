@@ -18,7 +18,7 @@ LENS_DISTANCE = 4.5  # metres from the camera to the person, for perspective
 
 @dataclass(frozen=True)
 class Camera:
-    """scale_F: pixels per metre at the person.  centre_F2: world x, y at the picture's middle.  size: (width, height)."""
+    """scale_F: pixels per metre at the person.  centre_F2: world x, y at the middle.  size: (width, height)."""
 
     scale_F: np.ndarray
     centre_F2: np.ndarray
