@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from comfy_server import ROOT, ComfyServer
-from workflow_format import NOTE, Link, Node, api_format, page_format
+from tools.comfy_server import ROOT, ComfyServer
+from tools.workflow_format import NOTE, Link, Node, api_format, page_format
 
 COLUMN, ROW = 380, 200
 
@@ -104,6 +104,18 @@ def quickstart() -> tuple[dict[str, Node], list[dict]]:
                 "mask": Link("mask", "mask"),
             },
         ),
+        "preview": Node(
+            "DPIDMInstantPreview",
+            at(3, 4),
+            (340, 220),
+            {
+                "images": Link("clip", "images"),
+                "pose": Link("human", "pose"),
+                "garment": Link("photo", "IMAGE"),
+                "garment_pose": Link("garment_pose", "garment_pose"),
+                "garment_mask": Link("garment_pose", "mask"),
+            },
+        ),
         "make": Node(
             "CreateVideo",
             at(4, 2),
@@ -119,8 +131,9 @@ def quickstart() -> tuple[dict[str, Node], list[dict]]:
             (320, 220),
             {
                 "garment": Link("photo", "IMAGE"),
-                "source": Link("crop", "images"),
+                "source": Link("clip", "images"),
                 "poses": Link("human", "preview"),
+                "warp_preview": Link("preview", "preview"),
                 "mask": Link("mask", "mask"),
                 "result": Link("paste", "images"),
                 "title": Link("model", "label"),
@@ -159,7 +172,7 @@ def main() -> int:
     """Start a server, ask it for its nodes, write."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="example:\n  tools/build_workflows.py",
+        epilog="example:\n  python -m tools.build_workflows",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", type=Path, default=ROOT / "workflows")

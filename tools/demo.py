@@ -11,14 +11,14 @@ import sys
 import time
 from pathlib import Path
 
-from comfy_server import ROOT, ComfyServer, Run, ServerError
+from tools.comfy_server import ROOT, ComfyServer, Run, ServerError
 
 WORKFLOW = ROOT / "workflows" / "api" / "tryon_quickstart.json"
 EXAMPLES = """\
 examples:
   make demo
   make demo VIDEO=clip.mp4 GARMENT=shirt.jpg CATEGORY=upper
-  tools/demo.py --video clip.mp4 --garment shirt.jpg --category dress --out output/mine --json"""
+  python -m tools.demo --video clip.mp4 --garment shirt.jpg --category dress --out output/mine --json"""
 
 
 def say(text: str) -> None:

@@ -5,14 +5,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from comfy_server import ROOT, ComfyServer
+from tools.comfy_server import ROOT, ComfyServer
 
 
 def main() -> int:
     """Start, print the address, wait."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="example:\n  tools/host.py --port 8188",
+        epilog="example:\n  python -m tools.host --port 8188",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

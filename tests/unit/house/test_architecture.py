@@ -84,11 +84,14 @@ print(sorted(m for m in set(sys.modules) - before if m != spec.name))
 
 def test_scripts_tell_how_they_are_used():
     """Each command line tool has --help with examples."""
-    scripts = [p for p in ROOT.glob("*.py") if p.name not in ("__init__.py",)] + [ROOT / "tools" / "demo.py"]
-    for script in scripts:
-        done = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{script.name}: {done.stderr[-500:]}"
-        assert "example" in done.stdout.lower(), f"{script.name} --help shows no example"
+    scripts = [[p.name] for p in ROOT.glob("*.py") if p.name != "__init__.py"]
+    tools = [["-m", f"tools.{name}"] for name in ("demo", "host", "build_workflows", "make_untrained")]
+    for script in scripts + tools:
+        done = subprocess.run(
+            [sys.executable, *script, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{script}: {done.stderr[-500:]}"
+        assert "example" in done.stdout.lower(), f"{script} --help shows no example"
 
 
 def test_every_node_has_a_help_page():
