@@ -6,6 +6,11 @@ def node_of(graph: dict, class_type: str) -> dict:
     return next(node["inputs"] for node in graph.values() if node["class_type"] == class_type)
 
 
+def number_of(graph: dict, class_type: str) -> str:
+    """The number of the first node of a class."""
+    return next(number for number, node in graph.items() if node["class_type"] == class_type)
+
+
 def message(run) -> str:
     """What the user reads on the red node."""
     return run.error.get("exception_message", "")
