@@ -15,7 +15,7 @@ from .network import MAP_STRIDE, GarmentMaps
 
 # slot i on the mirrored picture is slot SWAP[i] on the picture
 SWAP = (0, 4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9)
-RADIUS = 2  # map cells around the peak that the position is averaged over
+RADIUS = 3  # map cells around the peak that the position is averaged over
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ B pictures, C channels, H W input rows/columns, h w map rows/columns = H/4 W/4, 
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -137,10 +138,6 @@ def save_garment_net(path: str | Path, net: GarmentNet, info: dict[str, str]) ->
         save_file(state, temporary, metadata)
 
 
-def _frozen(value):
-    return tuple(value) if isinstance(value, list) else value
-
-
 def load_garment_net(path: str | Path = SHIPPED) -> tuple[GarmentNet, dict[str, str]]:
     """The network in eval mode, fp32 on CPU, and its metadata. Raises MissingFileError or CheckpointError."""
     path = Path(path)
@@ -158,7 +155,8 @@ def load_garment_net(path: str | Path = SHIPPED) -> tuple[GarmentNet, dict[str, 
         )
     values = json.loads(info["config"])
     known = {f.name for f in fields(GarmentNetConfig)}
-    net = GarmentNet(GarmentNetConfig(**{k: _frozen(v) for k, v in values.items() if k in known}))
+    settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
+    net = GarmentNet(GarmentNetConfig(**settings))
     try:
         net.load_state_dict({name: v.float() if v.is_floating_point() else v for name, v in state.items()})
     except RuntimeError as error:

@@ -85,7 +85,7 @@ def _without_shadow(mask_HW: np.ndarray, lab_HW3: np.ndarray) -> np.ndarray:
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     lit: np.ndarray = mask_HW.copy()
     lit[shadow] = 0
-    kept = cv2.morphologyEx(lit, cv2.MORPH_CLOSE, brush) & mask_HW
+    kept = cv2.bitwise_and(cv2.morphologyEx(lit, cv2.MORPH_CLOSE, brush), mask_HW)
     return _largest(cv2.morphologyEx(kept, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
 
 
