@@ -16,10 +16,12 @@ from ..config import ScheduleConfig
 from ..evaluation.image import psnr, ssim
 from ..files import atomic_path
 from ..frames.contact_sheet import contact_sheet
+from ..handovers import PoseTrack
 from ..network.model import DPIDM
 from ..pose.pictures import garment_picture, pose_pictures
 from ..sampling.guidance import Guidance
 from ..sampling.latents import from_network
+from ..sampling.poses import PoseClip
 from ..sampling.sampler import SamplerConfig
 from ..sampling.tryon import Place, TryOnInputs, sample_tryon
 from .batch import Batch, Encoder, agnostic
@@ -52,22 +54,20 @@ def dress(
     model: DPIDM,
     schedule: ScheduleConfig,
     batch: Batch,
+    poses: PoseTrack,
     *,
     steps: int,
     guidance: float,
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Sample the one clip of `batch` with the project's own sampler (DDIM); returns VAE latents (F, C, H, W)."""
-    config = model.config
-    frames, height, width = batch.x0_BFCHW.shape[1], *batch.poses_BF3HW.shape[-2:]
+    """Sample the one clip of `batch` (its poses: `poses`) with the project's sampler; VAE latents (F, C, H, W)."""
+    config, (height, width) = model.config, batch.poses_BF3HW.shape[-2:]
     inputs = TryOnInputs(
         agnostic_FCHW=from_network(batch.agnostic_BFCHW[0], config).cpu(),
         mask_FYX=batch.mask_BF1HW[0, :, 0].cpu(),
         garment_1CHW=from_network(batch.garment_BCHW, config).cpu(),
-        pose=model.encode_pose(batch.poses_BF3HW),
-        pose_frames=frames,
-        pose_size=(width, height),
+        poses=PoseClip(poses, (width, height)),
         garment_image_B3YX=batch.garment_poses_B3HW,
         clip_1E=batch.clip_BE,
     )
@@ -80,6 +80,13 @@ def to_pictures(decode: Callable[[Tensor], Tensor], latents_FCHW: Tensor, device
     with torch.no_grad():
         images = torch.cat([decode(x.to(device)).cpu() for x in latents_FCHW.split(8)])
     return (images.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def through_vae(
+    decode: Callable[[Tensor], Tensor], batch: Batch, model: DPIDM, device: torch.device | str
+) -> np.ndarray:
+    """The true frames of the one clip of `batch` as the autoencoder gives them back: what no network can exceed."""
+    return to_pictures(decode, from_network(batch.x0_BFCHW[0], model.config), device)
 
 
 def paste(result_FHW3: np.ndarray, clip: Clip) -> np.ndarray:
@@ -139,7 +146,13 @@ class Validation:
         run = self.config.run
         batch = self.encoder.batch([sample])
         latents = dress(
-            model, self.schedule, batch, steps=run.sample_steps, guidance=run.guidance, device=self.encoder.device
+            model,
+            self.schedule,
+            batch,
+            sample.clip.pose,
+            steps=run.sample_steps,
+            guidance=run.guidance,
+            device=self.encoder.device,
         )
         return to_pictures(self.decode, latents, self.encoder.device)
 
