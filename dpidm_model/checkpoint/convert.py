@@ -46,8 +46,14 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         sub.set_defaults(run=command.run, command=name)
 
 
+def _model_file(text: str) -> Path:
+    if not text.endswith(".safetensors"):
+        raise argparse.ArgumentTypeError(f"{text!r} must end in .safetensors, the only format that is loaded")
+    return Path(text)
+
+
 def _output_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", type=Path, required=True, help="model file to write (.safetensors)")
+    parser.add_argument("--output", type=_model_file, required=True, help="model file to write (.safetensors)")
     parser.add_argument("--dtype", choices=("fp16", "bf16", "fp32"), default="fp16", help="precision of the file")
     parser.add_argument("--name", help="name shown for the model (default: that of the import)")
     parser.add_argument("--licence", help="licence note to store instead of the known one")
