@@ -17,7 +17,7 @@ def place(rng: np.random.Generator, cut: Cut, size: tuple[int, int], clean: bool
     if clean:
         fill, turn, slant = 0.9, 0.0, np.zeros(2)
     else:
-        fill = rng.uniform(0.72, 0.97) if rng.random() < 0.7 else rng.uniform(0.42, 0.8)
+        fill = rng.uniform(0.72, 0.97) if rng.random() < 0.82 else rng.uniform(0.42, 0.8)
         if rng.random() < 0.08:
             fill = rng.uniform(1.0, 1.3)
         turn = rng.normal(0, 0.035) if rng.random() < 0.8 else rng.normal(0, 0.22)

@@ -11,6 +11,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from ...garment.decode import SWAP, fit_frame, warp_in
+from ...garment.detector import MARGIN
 from ...garment.network import MAP_STRIDE
 from ...garment.renderer import render_garment, render_negative
 from ...handovers import CATEGORIES, SLEEVES, GarmentLandmarks
@@ -18,6 +19,7 @@ from ...handovers import CATEGORIES, SLEEVES, GarmentLandmarks
 # Seeds are disjoint: training pictures start at 0, validation's at VALIDATION_SEED.
 VALIDATION_SEED = 2_000_000_000
 NEGATIVE_SHARE = 0.1
+WHOLE_SHARE = 0.25  # of training samples that show the whole picture, not the garment's box
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,22 +48,37 @@ def generate(seed: int, size: Size) -> Labelled:
     return Labelled(image_HW3=r.image_HW3, landmarks=r.landmarks, mask_HW=r.mask_HW, single=r.kind != "none")
 
 
-def _random_frame(rng: np.random.Generator, size: Size, into: Size) -> np.ndarray:
-    """The whole picture or a zoom on it, turned, mirrored half of the time."""
-    frame = fit_frame((0, 0, size[0], size[1]), into)
-    turn = rng.uniform(-0.42, 0.42) if rng.random() < 0.15 else rng.normal(0, 0.02)
-    scale = rng.uniform(0.5, 1.0) if rng.random() < 0.2 else rng.uniform(0.9, 1.06)
+def _random_frame(rng: np.random.Generator, item: Labelled, into: Size) -> np.ndarray:
+    """Mostly as in the detector's second look: the garment's box with a margin, moved and turned a little; else the
+    whole picture, as in its first look. Mirrored half of the time."""
+    box = _garment_box(item)
+    if box is None or rng.random() < WHOLE_SHARE:
+        size = item.landmarks.canvas
+        box, scale = (0.0, 0.0, float(size[0]), float(size[1])), rng.uniform(0.55, 1.05)
+    else:
+        scale = rng.normal(1.0, 0.06)
+    frame = fit_frame(box, into)
+    turn = rng.uniform(-0.42, 0.42) if rng.random() < 0.12 else rng.normal(0, 0.03)
     c, s = np.cos(turn) * scale, np.sin(turn) * scale
-    cx, cy = into[0] / 2, into[1] / 2
-    shift = rng.uniform(-0.5, 0.5, 2) * max(0.0, 1 - scale) * np.array(into)
     flip = -1.0 if rng.random() < 0.5 else 1.0
-    shake = (
-        np.array([[flip * c, -s, 0], [flip * s, c, 0], [0, 0, 1]])
-        if flip > 0
-        else np.array([[-c, -s, 0], [-s, c, 0], [0, 0, 1]])
-    )
-    shake[:2, 2] = np.array([cx, cy]) + shift - shake[:2, :2] @ np.array([cx, cy])
+    middle, shift = np.array(into) / 2, rng.normal(0, 0.03, 2) * np.array(into)
+    shake = np.array([[flip * c, -s, 0], [flip * s, c, 0], [0, 0, 1]])
+    shake[:2, 2] = middle + shift - shake[:2, :2] @ middle
     return (shake @ np.vstack([frame, [0, 0, 1]]))[:2]
+
+
+def _garment_box(item: Labelled) -> tuple[float, float, float, float] | None:
+    """The garment's mask, or its points, with the detector's margin; None where there is no garment."""
+    if item.mask_HW is not None and item.mask_HW.any():
+        ys, xs = np.where(item.mask_HW > 127)
+        low, high = np.array([xs.min(), ys.min()]), np.array([xs.max(), ys.max()])
+    elif item.landmarks.visibility_K.any():
+        points = item.landmarks.points_K3[item.landmarks.visibility_K > 0, :2]
+        low, high = points.min(0), points.max(0)
+    else:
+        return None
+    margin = MARGIN * max(float((high - low).max()), 16.0)
+    return float(low[0] - margin), float(low[1] - margin), float(high[0] + margin), float(high[1] + margin)
 
 
 def _shake_colours(rng: np.random.Generator, image_HW3: np.ndarray) -> np.ndarray:
@@ -92,7 +109,7 @@ def heat_targets(points_K2: np.ndarray, size: Size, sigma: float = 1.0) -> np.nd
 def to_sample(item: Labelled, rng: np.random.Generator | None, into: Size) -> dict[str, np.ndarray]:
     """Network input (uint8 H W 3) and targets; into: the input's size.  rng None: no shaking, the whole picture."""
     size = item.landmarks.canvas
-    frame = fit_frame((0, 0, size[0], size[1]), into) if rng is None else _random_frame(rng, size, into)
+    frame = fit_frame(_garment_box(item) or (0, 0, *size), into) if rng is None else _random_frame(rng, item, into)
     image = warp_in(item.image_HW3, frame, into)
     points = item.landmarks.points_K3[:, :2] @ frame[:, :2].T + frame[:, 2]
     visibility = item.landmarks.visibility_K.astype(np.int64)
