@@ -290,7 +290,7 @@ def hand_points(skeleton: Skeleton, side: str, curl: float) -> np.ndarray:
 
 
 def hand_surfaces(skeleton: Skeleton, side: str, points_FK3: np.ndarray, size: float, detail: float):
-    """Palm and five fingers as tubes, a list of (F, R, S, 3)."""
+    """The palm, (F, R, S, 3), and the five fingers, (5, F, R, S, 3), as tubes."""
     wrist, elbow = skeleton.joints[f"{side}_wrist"], skeleton.joints[f"{side}_elbow"]
     along, thin = normalise(wrist - elbow), hinge(skeleton, side)
     wide = cross(thin, along)
@@ -298,24 +298,21 @@ def hand_surfaces(skeleton: Skeleton, side: str, points_FK3: np.ndarray, size: f
     half_wide = np.array([0.14, 0.15, 0.21, 0.225, 0.21, 0.12], np.float32) * HAND_LENGTH * size
     half_thin = np.array([0.115, 0.11, 0.10, 0.085, 0.07, 0.04], np.float32) * HAND_LENGTH * size
     centre = wrist[:, None] + along[:, None] * (at * HAND_LENGTH)[None, :, None]
-    frame = [np.broadcast_to(axis[:, None], centre.shape) for axis in (wide, thin)]
-    surfaces = [
-        tube(centre, *frame, half_wide[None, :, None], half_thin[None, :, None], ring_angles(columns(11, detail)), 2.5)
-    ]
-    for index, (_, _, _, _, radius) in enumerate(FINGERS.values()):
-        joints = points_FK3[:, 1 + 4 * index : 5 + 4 * index]
-        tip = joints[:, 3:] + normalise(joints[:, 3:] - joints[:, 2:3]) * radius * HAND_LENGTH * 0.6
-        centre = np.concatenate([joints, tip], 1)
-        direction = np.gradient(centre, axis=1)
-        across = np.broadcast_to(thin[:, None], centre.shape)
-        direction = normalise(direction)
-        across = normalise(across - direction * (across * direction).sum(-1, keepdims=True))
-        finger = ring_angles(7 if detail > 0.7 else 5)
-        taper = np.array([1.05, 1.0, 0.92, 0.80, 0.25], np.float32) * radius * HAND_LENGTH * size
-        surfaces.append(
-            tube(centre, cross(across, direction), across, taper[None, :, None], taper[None, :, None], finger)
-        )
-    return surfaces
+    across, through = (np.broadcast_to(axis[:, None], centre.shape) for axis in (wide, thin))
+    angle = ring_angles(columns(11, detail))
+    surfaces = tube(centre, across, through, half_wide[None, :, None], half_thin[None, :, None], angle, 2.5)
+    count, radius_N = len(FINGERS), np.array([finger[-1] for finger in FINGERS.values()], np.float32)
+    joints = np.concatenate([points_FK3[:, 1 + 4 * i : 5 + 4 * i] for i in range(count)])  # finger by finger
+    thick = np.repeat(radius_N * HAND_LENGTH, len(wrist))[:, None, None]
+    tip = joints[:, 3:] + normalise(joints[:, 3:] - joints[:, 2:3]) * thick * 0.6
+    centre = np.concatenate([joints, tip], 1)
+    along = normalise(np.gradient(centre, axis=1))
+    through = np.broadcast_to(np.tile(thin, (count, 1))[:, None], centre.shape)
+    through = normalise(through - along * (through * along).sum(-1, keepdims=True))
+    taper = thick * np.array([1.05, 1.0, 0.92, 0.80, 0.25], np.float32)[:, None] * size
+    angle = ring_angles(7 if detail > 0.7 else 5)
+    fingers = tube(centre, cross(through, along), through, taper, taper, angle)
+    return surfaces, fingers.reshape(count, len(wrist), *fingers.shape[1:])
 
 
 def shoe_surface(skeleton: Skeleton, side: str, angle_S: np.ndarray) -> np.ndarray:
@@ -331,5 +328,5 @@ def shoe_surface(skeleton: Skeleton, side: str, angle_S: np.ndarray) -> np.ndarr
     high = np.array([0.01, 0.046, 0.056, 0.050, 0.038, 0.030, 0.026, 0.018, 0.005], np.float32)
     centre = ankle[:, None] + along[:, None] * at[None, :, None] + down[:, None] * (0.085 - high)[None, :, None]
     side_axis = cross(along, down)
-    frame = [np.broadcast_to(axis[:, None], centre.shape) for axis in (down, side_axis)]
-    return tube(centre, *frame, high[None, :, None], wide[None, :, None], angle_S, 2.6)
+    below, beside = (np.broadcast_to(axis[:, None], centre.shape) for axis in (down, side_axis))
+    return tube(centre, below, beside, high[None, :, None], wide[None, :, None], angle_S, 2.6)

@@ -180,7 +180,7 @@ def _set_stage(rngs, frames: int, size: tuple[int, int], fps: float, category: s
     camera = _make_camera(rngs["camera"], person, t_F, work, category, wish.view)
     light = make_light(rngs["light"])
     scale = float(camera.scale_F.mean())
-    detail = float(np.clip(0.25 + scale / 600, 0.4, 1.0))
+    detail = float(np.clip(0.17 + scale / 600, 0.36, 1.0))
     mesh, texture = person_mesh(rngs["texture"], person, scale, detail, bottoms=category == "upper")
     body = _draw(mesh, texture, camera, light, frames)
     if category == "lower":

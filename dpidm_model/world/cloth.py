@@ -28,8 +28,8 @@ def garment_mesh(
         add_dress_skirt(builder, atlas, person, skirt, torso, folds, detail)
     elif skirt is not None:
         add_skirt(builder, atlas, person, skirt, folds, detail)
-    legs = {side: garment.layer(f"{side}_upper_leg") for side in SIDES}
-    if all(legs.values()):
+    legs = {side: layer for side in SIDES if (layer := garment.layer(f"{side}_upper_leg")) is not None}
+    if len(legs) == 2:
         add_pelvis(builder, atlas, person, legs, detail)
     for side in SIDES:
         for half, (sleeve, leg) in enumerate((("upper_sleeve", "upper_leg"), ("lower_sleeve", "lower_leg"))):

@@ -49,7 +49,7 @@ def _armholes(strip: Strip, height_R: np.ndarray, half_shoulder: float) -> Strip
     middle, half = (strip.high_R + strip.low_R) / 2, (strip.high_R - strip.low_R) / 2
     armpit = int(np.argmax(np.where((height_R > 0.5) & (height_R < 0.9), half, 0)))
     above = np.arange(len(half)) < armpit
-    narrow = np.interp(height_R, [0.85, 1.0, 1.12, 1.3], [half[armpit], 1.06 * half_shoulder, 0.4 * half_shoulder, 0])
+    narrow = np.interp(height_R, [0.85, 1.0, 1.12, 1.3], [half[armpit], 1.45 * half_shoulder, 0.9 * half_shoulder, 0])
     half = np.where(above, np.maximum(half, narrow), half)
     return Strip(strip.points_R2, strip.normal_2, middle - half, middle + half, strip.found_R)
 

@@ -122,7 +122,7 @@ class _Canvas:
 
 def face_patch(rng: np.random.Generator, looks: Looks, height: int) -> np.ndarray:
     """The head's skin with eyes, brows, nose, mouth: (H, W, 4); columns are angles -pi..pi, rows crown to chin."""
-    work = max(height, 96)
+    work = max(height, 64)
     picture = np.broadcast_to(looks.skin, (work, int(work * 2.2), 3)).copy() * mottle(
         rng, work, int(work * 2.2), 9, 0.015
     )

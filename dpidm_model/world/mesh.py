@@ -5,6 +5,7 @@ V vertices, T triangles. World axes: x to the picture's right, y down, z towards
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -36,7 +37,9 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Cross product along the last axis (numpy's own is several times slower on small arrays)."""
     ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
     bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
-    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], -1)
+    result = np.empty(np.broadcast_shapes(a.shape, b.shape), np.result_type(a, b))
+    result[..., 0], result[..., 1], result[..., 2] = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+    return result
 
 
 def ring_angles(columns: int, front_density: float = 0.0) -> np.ndarray:
@@ -94,8 +97,9 @@ def grid_normals(vertices_FRS3: np.ndarray) -> np.ndarray:
     return normalise(cross(around, along)).astype(np.float32)
 
 
+@lru_cache(256)
 def grid_triangles(rings: int, columns: int) -> np.ndarray:
-    """Corner indices (T, 3) of a tube's grid, outward facing."""
+    """Corner indices (T, 3) of a tube's grid, outward facing. Kept between calls: do not change it."""
     first = (np.arange(rings - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
     a, b, c, d = first, first + 1, first + columns, first + columns + 1
     return np.concatenate([np.stack([a, b, d], 1), np.stack([a, d, c], 1)]).astype(np.int64)
@@ -119,6 +123,20 @@ class MeshBuilder:
         self._parts.append(np.full(len(triangles), part, np.int16))
         self._cut.append(np.full(len(triangles), cut))
         self._count += rings * columns
+
+    def add_many(self, vertices_NFRS3: np.ndarray, uv_RS2: np.ndarray, part: int) -> None:
+        """Add N tubes of one shape and texture."""
+        count, frames, rings, columns = vertices_NFRS3.shape[:4]
+        normals = grid_normals(vertices_NFRS3.reshape(-1, rings, columns, 3)).reshape(vertices_NFRS3.shape)
+        for stored, values in ((self._vertices, vertices_NFRS3), (self._normals, normals)):
+            stored.append(values.swapaxes(0, 1).reshape(frames, -1, 3))
+        self._uv.append(np.tile(uv_RS2.reshape(-1, 2), (count, 1)).astype(np.float32))
+        offsets = self._count + np.arange(count)[:, None, None] * (rings * columns)
+        triangles = (grid_triangles(rings, columns) + offsets).reshape(-1, 3)
+        self._triangles.append(triangles)
+        self._parts.append(np.full(len(triangles), part, np.int16))
+        self._cut.append(np.zeros(len(triangles), bool))
+        self._count += count * rings * columns
 
     def add_sheet(self, vertices_FRS3: np.ndarray, uv_RS2: np.ndarray, columns, part: int) -> None:
         """Add only some columns of a tube (a slice or indices of neighbouring columns), textured with holes."""

@@ -139,10 +139,12 @@ def _arm(builder: MeshBuilder, atlas: Atlas, size: _Sizes, side: str) -> None:
     builder.add(surface[:, 3:], uv[3:], Part.SKIN)
     patch = size.skin(0.2, 0.1)
     scale = 0.88 + 0.12 * (person.figure.girth - 0.9) / 0.26
-    for surface in body.hand_surfaces(person.skeleton, side, person.hands[side], scale, size.detail):
-        rings, columns = surface.shape[1:3]
-        uv = atlas.place_uv(patch, np.linspace(0, 1, columns)[None], np.linspace(0, 1, rings)[:, None])
-        builder.add(surface, uv, Part.HAND)
+    palm, fingers = body.hand_surfaces(person.skeleton, side, person.hands[side], scale, size.detail)
+    left, top = atlas.place(patch)
+    for surfaces in (palm[None], fingers):
+        rings, width = surfaces.shape[2:4]
+        uv = np.stack(np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, rings)), -1)
+        builder.add_many(surfaces, uv * (patch.shape[1] - 1, patch.shape[0] - 1) + (left, top), Part.HAND)
 
 
 def _leg(builder: MeshBuilder, atlas: Atlas, size: _Sizes, side: str, bottoms: bool) -> None:
@@ -213,7 +215,7 @@ def _head(builder: MeshBuilder, atlas: Atlas, size: _Sizes) -> None:
     builder.add(surface, uv, Part.HEAD)
     _ears(builder, atlas, size)
     swell = {"shaved": 0.008, "full": 0.22, "short": 0.045}.get(looks.hair_style, 0.05)
-    line = np.concatenate([[0, 0.03], thin([0.09, 0.18, 0.28, 0.38, 0.48, 0.58, 0.7, 0.82, 0.92, 1.0], size.detail, 6)])
+    line = depth  # on the same rings as the head, so that hair lies outside of it everywhere
     above = hairline(looks, angle)[None] - line[:, None]  # hair lies flat at its edge
     puff = np.interp(line, [0, 0.3, 0.9, 1.0], [1.1, 1.0, 0.75, 0.5])[:, None] * np.interp(above, [0, 0.2], [0.12, 1])
     puff = puff * np.interp(np.abs(angle), [0.7, 1.1, 1.7], [0.6, 0.2, 1.0])[None]

@@ -92,7 +92,7 @@ def rasterise(
 
 
 # Triangles are handled in groups by the side of the square box that holds their pixels.
-BOXES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64)
+BOXES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 BOX_OF_SPAN = np.searchsorted(BOXES, np.arange(BOXES[-1] + 2)).astype(np.int32)
 
 
@@ -136,17 +136,18 @@ def _fragments(faces: _Faces, group, corner, side: int, width: int):
     dx_TS = (left_T + np.float32(0.5) - x[0])[:, None] + steps
     dy_TS = (top_T + np.float32(0.5) - y[0])[:, None] + steps
     inverse_T = 1 / faces.area_T[group]
-    # the weights of corners 1 and 2 are affine in the pixel position: a column part plus a row part
-    b1_TSS = (((y[2] - y[0]) * inverse_T)[:, None] * dx_TS)[:, None] - (((x[2] - x[0]) * inverse_T)[:, None] * dy_TS)[
-        ..., None
-    ]
-    b2_TSS = (((x[1] - x[0]) * inverse_T)[:, None] * dy_TS)[..., None] - (((y[1] - y[0]) * inverse_T)[:, None] * dx_TS)[
-        :, None
-    ]
-    inside_TSS = np.minimum(np.minimum(b1_TSS, b2_TSS), 1 - b1_TSS - b2_TSS) >= 0
+    # all three corners' weights are affine in the pixel position: a column part plus a row part
+    column1_TS, column2_TS = ((y[2] - y[0]) * inverse_T)[:, None] * dx_TS, ((y[0] - y[1]) * inverse_T)[:, None] * dx_TS
+    row1_TS, row2_TS = ((x[0] - x[2]) * inverse_T)[:, None] * dy_TS, ((x[1] - x[0]) * inverse_T)[:, None] * dy_TS
+    b1_TSS = column1_TS[:, None] + row1_TS[..., None]
+    b2_TSS = column2_TS[:, None] + row2_TS[..., None]
+    least_TSS = (1 - column1_TS - column2_TS)[:, None] - (row1_TS + row2_TS)[..., None]
+    np.minimum(least_TSS, b1_TSS, out=least_TSS)
+    inside_TSS = np.minimum(least_TSS, b2_TSS, out=least_TSS) >= 0
     place_P = np.flatnonzero(inside_TSS)
-    t, cell = np.divmod(place_P, side * side)
-    row, column = np.divmod(cell, side)
+    t = np.repeat(np.arange(len(group)), np.count_nonzero(inside_TSS.reshape(len(group), -1), axis=1))
+    cell = place_P - t * (side * side)
+    row, column = cell // side, cell % side
     row += top_T[t]
     column += left_T[t]
     b1, b2 = np.take(b1_TSS, place_P), np.take(b2_TSS, place_P)

@@ -174,7 +174,14 @@ def outdoors(rng: np.random.Generator, height: int, width: int, horizon: float) 
                         _rectangle(picture, wx, wy, wx + w * 0.17, wy + 0.06, wall * 0.55 + 20)
     for _ in range(rng.integers(6, 22)):
         green = np.array((70, 115, 55)) * rng.uniform(0.5, 1.4) + (rng.uniform(0, 40), 0, 0)
-        _ellipse(picture, rng.random(), horizon - rng.uniform(0, 0.3), *rng.uniform(0.05, 0.16, 2), green)
+        _ellipse(
+            picture,
+            rng.random(),
+            horizon - rng.uniform(0, 0.3),
+            rng.uniform(0.05, 0.16),
+            rng.uniform(0.05, 0.16),
+            green,
+        )
     ground = np.array([(120, 140, 80), (150, 145, 138), (196, 180, 146)][rng.integers(3)]) * rng.uniform(0.7, 1.15)
     y = int(horizon * height)
     picture[y:] = _ramp(height - y, width, ground * 0.9, ground * 1.1)
