@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from ..config import ScheduleConfig
 from ..errors import InputError, MissingFileError
 from ..network.attention import attend
 from ..network.block import GarmentFeatures
@@ -37,8 +38,8 @@ ELSEWHERE = (".scheduler.", BANK)  # recorded values that are not results of one
 def check_vectors(source: str, folder: Path) -> dict[str, Any]:
     """Import the weights in `folder` as `source` and compare every run recorded there, in fp32.
 
-    Returns max_abs_err: largest difference over predictions and the DDIM step.  max_abs_err_taps: over the
-    intermediate results;  max_rel_err_taps: the same in units of each tap's largest value.  recording_err,
+    Returns max_abs_err: largest difference over predictions, the DDIM step and the schedule.  max_abs_err_taps: over
+    the intermediate results;  max_rel_err_taps: the same in units of each tap's largest value.  recording_err,
     recording_err_taps: how far the recorded fp32 values are from the same network in fp64, so what fp32 itself costs.
     errors: every difference by name.
     """
@@ -76,6 +77,7 @@ def run_all(
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Every recorded value: name -> (ours, theirs), in `dtype`, which the model must have."""
     found = reference_values(imported.model, io, [run["name"] for run in runs], dtype)
+    found |= schedule_values(imported.info.schedule, io, runs)
     for run in runs:
         found |= run_vector(imported, {k: v for k, v in io.items() if k.startswith(run["name"] + ".")}, run, dtype)
     return {name: (ours, theirs.to(dtype)) for name, (ours, theirs) in found.items()}
@@ -166,6 +168,18 @@ class Taps:
         with_residual = args[0] + output
         frames, rows = theirs.shape[2:4]
         self.ours[key] = rearrange(with_residual, "(s f) (h w) c -> s c f h w", f=frames, h=rows)
+
+
+def schedule_values(
+    schedule: ScheduleConfig, io: Mapping[str, Tensor], runs: list[dict[str, Any]]
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Noise levels and timesteps of the import's schedule: name -> (ours, theirs)."""
+    scheduler = DDIMScheduler(**asdict(schedule))
+    ours = {"scheduler.alphas_cumprod": scheduler.alphas_cumprod}
+    for run in runs:
+        scheduler.set_timesteps(run["num_inference_steps"])
+        ours[f"{run['name']}.scheduler.timesteps"] = scheduler.timesteps
+    return {name: (value.double(), io[name].double()) for name, value in ours.items() if name in io}
 
 
 @torch.no_grad()
