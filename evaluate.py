@@ -11,6 +11,7 @@ TOOLS = {
     "human-pose": "dpidm_model.evaluation.human_pose",
     "mask": "dpidm_model.evaluation.mask",
     "garment-pose": "dpidm_model.evaluation.garment_pose",
+    "garment-preview": "dpidm_model.evaluation.garment_preview",
     "transfer": "dpidm_model.evaluation.transfer",
 }
 
