@@ -11,19 +11,21 @@ class Ema:
     """Exponential moving average of the parameters that learn; the others need none.
 
     Decay at update n is min(decay, (1 + n) / (20 + n)), so that early averages are not the random start.
-    decay 0: the average is the weights themselves.
+    decay 0: no average is kept, the weights themselves are used.
     """
 
     def __init__(self, parameters: dict[str, nn.Parameter], decay: float):
         self.decay, self.updates = decay, 0
-        self._live = parameters
-        self.average: dict[str, Tensor] = {n: p.detach().clone().float() for n, p in parameters.items()}
+        self._live = parameters if decay else {}
+        self.average: dict[str, Tensor] = {n: p.detach().clone().float() for n, p in self._live.items()}
 
     @torch.no_grad()
     def update(self) -> None:
         """After an optimiser step."""
         self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (20 + self.updates)) if self.decay else 0.0
+        if not self._live:
+            return
+        decay = min(self.decay, (1 + self.updates) / (20 + self.updates))
         averages = list(self.average.values())
         torch._foreach_lerp_(averages, [self._live[n].detach().float() for n in self.average], 1 - decay)
 

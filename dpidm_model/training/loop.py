@@ -119,6 +119,8 @@ class Trainer:
         config, device = self.config, self.accelerator.device
         data = config.data
         sets = [build.clip_set(source, data) for source in data.sources]
+        if config.phases.video_steps and not any(s.video for s in sets):
+            raise InputError("phase (ii) needs videos and the data are images only; set phases.video_steps=0")
         with self.accelerator.main_process_first():
             encode, self.decode = build.vae(data.vae, self.model.config, device, sets[0], self.folder)
         embed = build.clip_embedding(data.clip_vision, device) if data.clip_vision else None

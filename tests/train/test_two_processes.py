@@ -13,7 +13,8 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from dpidm_model.training import state
+from dpidm_model.training import build, state
+from dpidm_model.training.config import load_config
 
 ROOT = Path(__file__).parents[2]
 NETWORK = {
@@ -77,8 +78,8 @@ def test_two_processes_of_two_clips_equal_one_of_four(config, tmp_path):
     ]  # fmt: skip
     two, _ = [finish(p) for p in halves]
     a, b = load_file(one["model"]), load_file(two["model"])
-    start_weights = load_file(finish(start(config, f"output={tmp_path / 'none'}", "run.steps=1"))["model"])
-    assert max(float((a[n] - start_weights[n]).abs().max()) for n in a) > 5e-5  # it did learn
+    fresh = build.network(load_config(config).model, seed=0)[0].state_dict()
+    assert max(float((a[n] - fresh[n]).abs().max()) for n in a) > 3e-5  # it did learn
     assert max(float((a[n] - b[n]).abs().max()) for n in a) <= 1e-5
     for name in ("image", "video"):
         losses = [

@@ -60,9 +60,10 @@ class Clip:
 
 
 class ClipSet(Protocol):
-    """A data set. Images are clips of one frame."""
+    """A data set. Images are clips of one frame.  video: whether any clip has more."""
 
     name: str
+    video: bool
 
     def __len__(self) -> int:
         """Number of clips."""

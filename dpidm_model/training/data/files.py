@@ -1,6 +1,7 @@
 """A ClipSet over files: the layouts say where they are, this reads them at one size."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class FileClips:
             raise UnreadableError(f"data set {name} has no clips; check root and split with prepare_dataset.py check")
         self.name, self.size = name, size
         self.entries = tuple(entries)
+        self.video = any(isinstance(e.frames, Path) or len(e.frames) > 1 for e in self.entries)
         self.latents = latents
         self._counts: dict[int, int] = {}
 

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset, Sampler
 
 from ...pose.pictures import garment_picture, pose_pictures
 from ..config import DataSection, LossSection, PhaseSection
-from ..phases import IMAGE, phase_of, shape_of
+from ..phases import IMAGE, VIDEO, phase_of, shape_of
 from .base import Clip, ClipSet, UnreadableError, drop_joints, flip
 
 log = logging.getLogger(__name__)
@@ -51,12 +51,15 @@ class Sample:
 
 
 class Samples(Dataset):
-    """Key -> Sample, over a mixture of clip sets drawn by weight (phase (ii) only from those with enough frames)."""
+    """Key -> Sample, over a mixture of clip sets drawn by weight (phase (ii): those with videos)."""
 
     def __init__(
         self, sets: Sequence[ClipSet], weights: Sequence[float], data: DataSection, loss: LossSection, seed: int
     ):
-        self.sets, self.weights = list(sets), np.asarray(weights, float)
+        self.sets = list(sets)
+        image = np.asarray(weights, float)
+        video = image * [s.video for s in self.sets]
+        self._chances = {IMAGE: image / image.sum(), VIDEO: video / max(video.sum(), 1e-12)}
         self.data, self.loss, self.seed = data, loss, seed
 
     def __getitem__(self, key: Key) -> Sample:
@@ -76,7 +79,7 @@ class Samples(Dataset):
                     ) from error
 
     def _draw(self, key: Key, rng: np.random.Generator) -> tuple[Clip, tuple[int, ...]]:
-        chosen = self.sets[rng.choice(len(self.sets), p=self.weights / self.weights.sum())]
+        chosen = self.sets[rng.choice(len(self.sets), p=self._chances[key.phase])]
         index = int(rng.integers(len(chosen)))
         if key.phase == IMAGE:
             return chosen.read_random(index, key.frames, rng)

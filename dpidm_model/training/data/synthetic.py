@@ -27,6 +27,8 @@ class SyntheticClips:
     frames: length of a clip.  size: (width, height).
     """
 
+    video = True
+
     def __init__(
         self,
         *,

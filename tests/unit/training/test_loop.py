@@ -108,6 +108,8 @@ def test_a_group_the_network_lacks_is_refused(tmp_path, make_config):
 def test_image_data_alone(tmp_path, make_config, made):
     made.vitonhd(tmp_path / "vh")
     source = f"data.sources=[{{kind: vitonhd, root: {tmp_path / 'vh'}}}]"
+    with pytest.raises(InputError, match="video_steps=0"):
+        trainer(make_config(tmp_path / "run", source))
     result = trainer(make_config(tmp_path / "run", source, "phases.video_steps=0", "run.steps=2")).run()
     assert result["step"] == 2
 
