@@ -24,26 +24,30 @@ GREY = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class MaskShape:
-    """Widths and ends of the mask in body units (about the distance from neck to hips). Measured on public masks.
+    """Widths and ends of the mask in body units (about the distance from neck to hips). Fitted to public masks.
 
     shoulder, side: how far torso corners reach beyond shoulders and hips.  hem: end of tops between shoulders (0) and
-    hips (1).  neck: reach above the shoulder line.  arm, cuff: half-width at shoulder and wrist.  waist: start of
-    bottoms above the hips.  leg, ankle: half-width at hip and ankle.  head: half-width of the head that is kept.
-    hand: half-width of a hand.  snug: with a person mask, how far the garment may stand off the body.
+    hips (1).  neck: reach above the shoulder line.  arm, cuff: half-width at elbow and wrist, away from the body.
+    inner: the same towards the body.  beyond: reach of sleeves past the wrist.  waist: start of bottoms above the hips.
+    leg, ankle: half-width at hip and ankle.  head, hand: half-width of a kept head and hand.
+    snug, loose: with a person mask, how far torso and legs, and sleeves, may stand off the body.
     """
 
-    shoulder: float = 0.17
-    side: float = 0.24
-    hem: float = 0.9
-    neck: float = 0.22
-    arm: float = 0.21
-    cuff: float = 0.17
-    waist: float = 0.3
-    leg: float = 0.3
-    ankle: float = 0.2
-    head: float = 0.2
-    hand: float = 0.12
-    snug: float = 0.12
+    shoulder: float = 0.2
+    side: float = 0.23
+    hem: float = 0.8
+    neck: float = 0.28
+    arm: float = 0.24
+    cuff: float = 0.22
+    inner: float = 0.14
+    beyond: float = 0.08
+    waist: float = 0.17
+    leg: float = 0.25
+    ankle: float = 0.22
+    head: float = 0.16
+    hand: float = 0.1
+    snug: float = 0.1
+    loose: float = 0.18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,46 +110,72 @@ def garment_mask(
     size: tuple[int, int],
     options: MaskOptions,
     person_HW: np.ndarray | None = None,
+    hands_known: bool = False,
 ) -> np.ndarray:
     """Where a garment may be in one frame.
 
     keypoints_K3: (130, 3) in pixels of the picture.  unit: its body unit.  person_HW: bool (H, W) where the person is
-    (from a segmentation), or None.  Returns (H, W) uint8, 0 or 255. An empty pose gives an empty mask.
+    (from a segmentation), or None.  hands_known: whether a hand without joints can be taken for hidden.
+    Returns (H, W) uint8, 0 or 255. An empty pose gives an empty mask.
     """
-    mask = np.zeros((size[1], size[0]), np.uint8)
-    body = keypoints_K3[BODY]
-    shape = options.shape
+    body, shape = keypoints_K3[BODY], options.shape
+    mask, sleeves = np.zeros((size[1], size[0]), np.uint8), np.zeros((size[1], size[0]), np.uint8)
     if options.category in ("upper", "dress"):
-        _add_top(mask, body, unit, shape)
+        _add_torso(mask, body, unit, shape)
+        for shoulder, elbow, wrist, _ in ARMS:
+            _add_sleeve(sleeves, body, body[[shoulder, elbow, wrist]], unit, shape)
     if options.category in ("lower", "dress"):
         _add_bottom(mask, body, unit, shape)
     if person_HW is not None:
-        mask[grow(person_HW.astype(np.uint8) * 255, shape.snug * unit) == 0] = 0
+        person = person_HW.astype(np.uint8) * 255
+        mask &= grow(person, shape.snug * unit)
+        sleeves &= grow(person, shape.loose * unit)
+    hiding = mask.copy() if hands_known and options.category != "lower" else np.zeros_like(mask)
+    mask |= sleeves
     if options.keep_hands:
         for _, elbow, wrist, hand in ARMS:
-            _cut_hand(mask, body[elbow], body[wrist], keypoints_K3[hand], unit, shape, options.category)
+            _cut_hand(mask, body[[elbow, wrist]], keypoints_K3[hand], unit, shape, hiding)
     if options.keep_head:
         _cut_head(mask, body, unit, shape)
     return mask
 
 
-def _add_top(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShape) -> None:
-    """Torso from above the shoulders to the hem, and both arms to the wrists."""
+def _unit_vector(vector_2: np.ndarray) -> np.ndarray:
+    return vector_2 / max(float(np.linalg.norm(vector_2)), 1e-6)
+
+
+def _add_torso(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShape) -> None:
+    """From above the shoulders to the hem, and the neck."""
     shoulders = [body[j, :2] for j in (R_SHOULDER, L_SHOULDER) if body[j, 2] > 0]
-    if shoulders:
-        discs = [(s, shape.shoulder * unit) for s in shoulders]
-        hips = [body[j, :2] for j in (R_HIP, L_HIP) if body[j, 2] > 0]
-        middle = np.mean(shoulders, axis=0)
-        down = np.mean(hips, axis=0) - middle if hips else np.array([0.0, unit])
-        side = shape.side * unit
-        for base in hips or [middle + down]:
-            end = base - down * (1 - shape.hem)
-            discs.append((end - down / max(np.linalg.norm(down), 1e-6) * side, side))
-        _fill(mask, _hull(discs))
-        up = -down / max(np.linalg.norm(down), 1e-6)
-        _fill(mask, _hull([(middle, 0.16 * unit), (middle + up * (shape.neck - 0.1) * unit, 0.1 * unit)]))
-    for shoulder, elbow, wrist, _ in ARMS:
-        _add_limb(mask, body[[shoulder, elbow, wrist]], (shape.arm * unit, shape.arm * unit, shape.cuff * unit))
+    if not shoulders:
+        return
+    hips = [body[j, :2] for j in (R_HIP, L_HIP) if body[j, 2] > 0]
+    middle = np.mean(shoulders, axis=0)
+    down = np.mean(hips, axis=0) - middle if hips else np.array([0.0, unit])
+    direction, side = _unit_vector(down), shape.side * unit
+    ends = [base - down * (1 - shape.hem) - direction * side for base in hips or [middle + down]]
+    # the shoulder discs sit lower by what they are wider than a shoulder is high
+    tops = [s + direction * (shape.shoulder - 0.17) * unit for s in shoulders]
+    _fill(mask, _hull([(t, shape.shoulder * unit) for t in tops] + [(e, side) for e in ends]))
+    _fill(mask, _hull([(middle, 0.16 * unit), (middle - direction * (shape.neck - 0.1) * unit, 0.1 * unit)]))
+
+
+def _add_sleeve(mask: np.ndarray, body: np.ndarray, arm_33: np.ndarray, unit: float, shape: MaskShape) -> None:
+    """Upper arm and forearm, wider away from the body, cut off flat beyond the wrist."""
+    shoulder, elbow, wrist = arm_33
+    if min(shoulder[2], elbow[2]) > 0:
+        _fill(mask, _hull([(shoulder[:2], 0.9 * shape.arm * unit), (elbow[:2], shape.arm * unit)]))
+    if min(elbow[2], wrist[2]) <= 0:
+        return
+    along = _unit_vector(wrist[:2] - elbow[:2])
+    out = np.array([-along[1], along[0]])
+    torso = body[[R_SHOULDER, L_SHOULDER, R_HIP, L_HIP]]
+    torso = torso[torso[:, 2] > 0, :2]
+    if len(torso) and np.dot(torso.mean(axis=0) - (elbow[:2] + wrist[:2]) / 2, out) > 0:
+        out = -out
+    end = wrist[:2] + along * shape.beyond * unit
+    corners = [elbow[:2] + out * shape.arm * unit, elbow[:2] - out * shape.inner * unit]
+    _fill(mask, np.array([*corners, end - out * shape.inner * unit, end + out * shape.cuff * unit]))
 
 
 def _add_bottom(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShape) -> None:
@@ -181,16 +211,23 @@ def _add_limb(mask: np.ndarray, joints_33: np.ndarray, widths: tuple[float, floa
             _fill(mask, np.array(corners))
 
 
-def _cut_hand(mask, elbow, wrist, hand_21x3, unit: float, shape: MaskShape, category: str) -> None:
-    """Keep a hand: the hull of its joints, or a disc beyond the wrist. For bottoms also what hangs from it."""
-    del category
+def _cut_hand(
+    mask: np.ndarray, forearm_23: np.ndarray, hand_21x3: np.ndarray, unit: float, shape: MaskShape, hiding: np.ndarray
+) -> None:
+    """Keep a hand: the hull of its joints, or a palm beyond the wrist.
+
+    hiding: uint8 (H, W), where a hand that no hand detector saw is taken to be behind the body: nothing to keep.
+    """
+    elbow, wrist = forearm_23
     seen = hand_21x3[hand_21x3[:, 2] > 0, :2]
     if len(seen) >= 5:
         _fill(mask, _hull([(p, 0.35 * shape.hand * unit) for p in seen]), value=0)
     elif min(elbow[2], wrist[2]) > 0:
-        along = wrist[:2] - elbow[:2]
-        along = along / max(np.linalg.norm(along), 1e-6)
-        palm = wrist[:2] + along * 1.1 * shape.hand * unit
+        along = _unit_vector(wrist[:2] - elbow[:2])
+        palm = wrist[:2] + along * 1.3 * shape.hand * unit
+        x, y = int(palm[0]), int(palm[1])
+        if 0 <= y < hiding.shape[0] and 0 <= x < hiding.shape[1] and hiding[y, x]:
+            return
         _fill(mask, _hull([(palm, shape.hand * unit), (palm + along * 0.12 * unit, 0.8 * shape.hand * unit)]), value=0)
 
 
@@ -201,10 +238,10 @@ def _cut_head(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShape)
     if len(seen) == 0 or body[1, 2] <= 0:
         return
     centre = seen.mean(axis=0)
-    up = centre - body[1, :2]
-    up = up / max(np.linalg.norm(up), 1e-6)
-    chin_gap = max(float(np.linalg.norm(centre - body[1, :2])) - 0.12 * unit, 0.0)
-    radius = min(shape.head * unit, max(chin_gap, 0.1 * unit))
+    height = float(np.linalg.norm(centre - body[1, :2]))
+    up = (centre - body[1, :2]) / max(height, 1e-6)
+    # chin: about as far below the face's middle as 0.45 of the way down to the shoulders
+    radius = min(shape.head * unit, 0.45 * height)
     _fill(mask, _hull([(centre, radius), (centre + up * 0.15 * unit, radius)]), value=0)
 
 
@@ -246,9 +283,10 @@ def clip_masks(
     track = track.scaled(size)
     unit_F = body_units(track)
     scale = max(size) / 512
+    hands_known = bool((track.keypoints_FK3[:, [LEFT_HAND.start, RIGHT_HAND.start], 2] > 0).any())
     people = [None] * len(track) if person is None else steady_person(person)
     for keypoints_K3, unit, person_HW in zip(track.keypoints_FK3, unit_F, people):
-        mask = garment_mask(keypoints_K3, float(unit), size, options, person_HW)
+        mask = garment_mask(keypoints_K3, float(unit), size, options, person_HW, hands_known)
         mask = grow(mask, options.grow * scale)
         yield soften(mask, options.feather * scale)
 
@@ -271,10 +309,15 @@ def steady_person(person: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def close_holes(mask_HW: np.ndarray) -> np.ndarray:
-    """A bool mask without holes smaller than a fiftieth of the picture."""
+    """A bool mask without gaps of a hundredth of the picture, nor holes smaller than a twentieth of its area."""
     reach = max(1, max(mask_HW.shape) // 100)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    return cv2.morphologyEx(mask_HW.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
+    closed = cv2.morphologyEx(mask_HW.astype(np.uint8), cv2.MORPH_CLOSE, kernel)
+    lines, tree = cv2.findContours(closed, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    for line, relation in zip(lines, tree[0] if tree is not None else ()):
+        if relation[3] >= 0 and cv2.contourArea(line) < 0.05 * closed.sum():
+            cv2.drawContours(closed, [line], -1, 1, thickness=cv2.FILLED)
+    return closed > 0
 
 
 def agnostic_frame(frame_HW3: np.ndarray, mask_HW: np.ndarray) -> np.ndarray:

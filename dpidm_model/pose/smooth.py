@@ -149,8 +149,8 @@ def one_euro(xy_FK2: np.ndarray, weights_FK: np.ndarray, strength: float, scale:
 
     Speeds are measured in body heights per frame, so that the same strength means the same at any resolution.
     """
-    cutoff = 0.5 * (1 - strength) ** 2 + 0.01  # cycles per frame
-    slope = 4.0 * (1 - strength) + 0.5
+    cutoff = 0.25 * (1 - strength) ** 2 + 0.01  # cycles per frame
+    slope = 2.0 * (1 - strength) + 0.5
     forwards = _one_euro_pass(xy_FK2 / scale, weights_FK, cutoff, slope)
     backwards = _one_euro_pass(xy_FK2[::-1] / scale, weights_FK[::-1], cutoff, slope)[::-1]
     return (forwards + backwards) / 2 * scale
