@@ -82,19 +82,17 @@ class DPIDMEncodePoses(io.ComfyNode):
     def execute(cls, model, human_pose, garment_pose, width, height) -> io.NodeOutput:
         import torch
 
-        from ..dpidm_model.pose.pictures import garment_picture, pose_pictures
+        from ..dpidm_model.pose.pictures import garment_picture
         from ..dpidm_model.pose.schema import to_garment, to_track
-        from . import host
+        from ..dpidm_model.sampling.poses import PoseClip
 
-        human_F3HW = pose_pictures(to_track(human_pose), (width, height))
+        human = PoseClip(to_track(human_pose), (width, height))
         garment_B3HW = garment_picture(to_garment(garment_pose, "upper"), (width, height))
-        network = host.load(model.patcher)
-        with torch.inference_mode():
-            features = network.encode_pose(human_F3HW[None].to(host.compute_device(), model.dtype))
-        poses = EncodedPoses(
-            human=features, garment_image_B3HW=garment_B3HW, frames=len(human_F3HW), size=(width, height)
-        )
-        preview = torch.cat([garment_B3HW, human_F3HW]).permute(0, 2, 3, 1).contiguous()
+        preview = torch.empty(1 + len(human), height, width, 3)
+        preview[:1] = garment_B3HW.permute(0, 2, 3, 1)
+        for frame in range(len(human)):
+            preview[1 + frame] = human.pictures([frame])[0, 0].permute(1, 2, 0)
+        poses = EncodedPoses(human=human, garment_image_B3HW=garment_B3HW, frames=len(human), size=human.size)
         return io.NodeOutput(poses, preview)
 
 

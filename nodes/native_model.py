@@ -11,8 +11,8 @@ from .types import DPIDMModel, DPIDMPoses
 class NativeConditions:
     """What CONDITIONING carries: the whole clip's conditions. Compared by identity, so that halves can be batched."""
 
-    def __init__(self, conditions):
-        self.conditions = conditions
+    def __init__(self, clip):
+        self.clip = clip
 
 
 class NativeNetwork(nn.Module):
@@ -37,19 +37,18 @@ class NativeNetwork(nn.Module):
         x_GFCHW = x_NCHW.unflatten(0, (chunks, -1))
         half_G = half_N.reshape(chunks, -1)[:, 0] > 0.5
         frames = list(range(x_GFCHW.shape[1])) if window is None else list(window.index_list)
-        call = self._window_call(conditions.conditions, frames, t_N[:1], x_NCHW.device)
+        call = self._window_call(conditions.clip, frames, t_N[:1], x_NCHW.device)
         if half_G.sum() == 1 and chunks == 2 and torch.equal(x_GFCHW[0], x_GFCHW[1]):
             cond_uncond = torch.cat(call(x_GFCHW[:1], "both"))
             return cond_uncond[[0, 1] if half_G[0] else [1, 0]].flatten(0, 1)
         return torch.cat([call(x_GFCHW[i : i + 1], "cond" if half_G[i] else "uncond")[0] for i in range(chunks)])
 
-    def _window_call(self, conditions, frames, t, device):
+    def _window_call(self, clip, frames, t, device):
         from ..dpidm_model.errors import InputError
-        from ..dpidm_model.sampling.denoise import window_conditions
 
-        if len(frames) > conditions.frames or max(frames) >= conditions.frames:
+        if max(frames) >= len(clip.poses):
             raise InputError(
-                f"the latent has {max(frames) + 1} frames, the conditions {conditions.frames}; sample the latent that "
+                f"the latent has {max(frames) + 1} frames, the conditions {len(clip.poses)}; sample the latent that "
                 "DPIDM Native Model gives"
             )
         network = self._network[0]
@@ -59,7 +58,7 @@ class NativeNetwork(nn.Module):
                 f"{len(frames)} frames at once, but this model's temporal layers know at most {longest}; put Context "
                 "Windows (Manual) with dim 0 between DPIDM Native Model and the sampler"
             )
-        part = window_conditions(conditions, [frames], device, self.dtype)
+        part = clip.windows([frames], device, self.dtype)
         return lambda x, half: network(x, t, part, half=half, attention=self.attention)
 
 
@@ -111,7 +110,7 @@ class DPIDMNativeModel(io.ComfyNode):
         inputs = tryon_inputs(poses, garment_latent, agnostic_latents, mask, clip_vision_output)
         inputs.check(model.info.config)
         place = open_place(model, inputs)
-        held = NativeConditions(make_conditions(model.network, inputs, place).to("cpu"))
+        held = NativeConditions(make_conditions(model.network, inputs, place))
         native = host.native_model(NativeNetwork(model.network, place.attention), model.patcher, **native_parts(model))
         positive, negative = (host.native_conditioning(held, half) for half in (1.0, 0.0))
         samples = torch.zeros_like(inputs.agnostic_FCHW, device=host.intermediate_device())

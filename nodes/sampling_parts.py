@@ -2,12 +2,15 @@
 
 import logging
 
+import torch
+
+from ..dpidm_model.sampling.denoise import Place
 from ..dpidm_model.sampling.estimate import describe, fit_memory, window_bytes
 from ..dpidm_model.sampling.guidance import Guidance
 from ..dpidm_model.sampling.resume import StateFile, fingerprint, remove_old, weights_fingerprint
 from ..dpidm_model.sampling.sampler import SamplerConfig
 from ..dpidm_model.sampling.schedulers import training_sigmas
-from ..dpidm_model.sampling.tryon import Place, TryOnInputs
+from ..dpidm_model.sampling.tryon import TryOnInputs
 from ..dpidm_model.sampling.windows import WindowConfig
 from . import host
 from .types import EncodedPoses, LoadedModel
@@ -48,9 +51,7 @@ def tryon_inputs(
         agnostic_FCHW=agnostic_latents["samples"],
         mask_FYX=mask if mask.ndim == 3 else mask.reshape(-1, *mask.shape[-2:]),
         garment_1CHW=garment_latent["samples"],
-        pose=poses.human,
-        pose_frames=poses.frames,
-        pose_size=poses.size,
+        poses=poses.human,
         garment_image_B3YX=poses.garment_image_B3HW,
         clip_1E=None if clip_vision_output is None else clip_vision_output["image_embeds"],
         source_FCHW=None if source_latents is None else source_latents["samples"],
@@ -109,7 +110,6 @@ def open_store(model: LoadedModel, inputs: TryOnInputs, config: SamplerConfig) -
     """The state file of a run with these inputs; in the host's user folder, because temp is emptied at its start."""
     folder = host.user_folder() / "dpidm_unfinished"
     remove_old(folder)
-    poses = [] if inputs.pose is None else [inputs.pose.levels_BFLP[-1:], inputs.pose.input_BFCHW]
     key = fingerprint(
         config,
         model.info.schedule,
@@ -121,6 +121,7 @@ def open_store(model: LoadedModel, inputs: TryOnInputs, config: SamplerConfig) -
         inputs.garment_image_B3YX,
         inputs.clip_1E,
         inputs.source_FCHW,
-        *poses,
+        inputs.poses.size,
+        torch.from_numpy(inputs.poses.track.scaled(inputs.poses.size).keypoints_FK3),
     )
     return StateFile(folder, key)

@@ -34,9 +34,9 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class EncodedPoses:
-    """What the pose encoder made of both poses, once per generation.
+    """Both poses for the pose encoder.
 
-    human: the network's pose features of every frame (DPIDM.encode_pose of a (1, F, 3, H, W) drawing).
+    human: dpidm_model.sampling.poses.PoseClip. It is drawn and encoded window by window: features of a clip are large.
     garment_image_B3HW: the garment's drawn pose, (1, 3, H, W) in 0..1 (the network encodes it with the garment).
     frames: F.  size: (width, height) in pixels of the drawings, multiples of 8.
     """

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from ..config import DPIDMConfig, ScheduleConfig
 from ..errors import InputError
-from ..network.attention import Attend, attend
-from ..network.conditions import PoseFeatures, TryOnConditions
+from ..network.conditions import TryOnConditions
 from ..network.model import DPIDM
-from .denoise import NetworkDenoise
+from .denoise import ClipConditions, NetworkDenoise, Place
 from .latents import check_latents, from_network, latent_mask, to_network
 from .memory import Predictor
+from .poses import PoseClip
 from .resume import StateFile
 from .sampler import SamplerConfig, sample
 from .watch import Watcher
@@ -30,17 +30,14 @@ class TryOnInputs:
 
     agnostic_FCHW: latents of the clothing-agnostic frames.  mask_FYX: 1 where to dress, any size, one frame or F.
     garment_1CHW: latent of the garment picture (the first of a batch is used).
-    pose: DPIDM.encode_pose of pose_frames = F frames, drawn at pose_size = (width, height) pixels.
-    garment_image_B3YX: the garment's drawn pose, 0..1, of the same size.
+    poses: the person's, of F frames.  garment_image_B3YX: the garment's drawn pose, 0..1, of the same size.
     clip_1E: CLIP image embedding of the garment, or None.  source_FCHW: latents to start from, or None.
     """
 
     agnostic_FCHW: Tensor
     mask_FYX: Tensor
     garment_1CHW: Tensor
-    pose: PoseFeatures
-    pose_frames: int
-    pose_size: tuple[int, int]
+    poses: PoseClip
     garment_image_B3YX: Tensor
     clip_1E: Tensor | None = None
     source_FCHW: Tensor | None = None
@@ -67,7 +64,7 @@ class TryOnInputs:
             )
 
     def _check_lengths(self, frames: int) -> None:
-        lengths = {"poses": self.pose_frames}
+        lengths = {"poses": len(self.poses)}
         if self.source_FCHW is not None:
             lengths["source_latents"] = len(self.source_FCHW)
         if len(self.mask_FYX) != 1:
@@ -79,9 +76,9 @@ class TryOnInputs:
                 )
 
     def _check_sizes(self, height: int, width: int) -> None:
-        if self.pose_size != (width * 8, height * 8):
+        if self.poses.size != (width * 8, height * 8):
             raise InputError(
-                f"poses were drawn at {self.pose_size[0]}x{self.pose_size[1]} pixels, agnostic_latents are of "
+                f"poses were drawn at {self.poses.size[0]}x{self.poses.size[1]} pixels, agnostic_latents are of "
                 f"{width * 8}x{height * 8}; give DPIDM Encode Poses the size of the frames"
             )
         for name, latents in (("garment_latent", self.garment_1CHW), ("source_latents", self.source_FCHW)):
@@ -97,23 +94,8 @@ class TryOnInputs:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where and how the network runs.
-
-    batch: windows at once.  sequential: one half of the guidance at a time.  need: said in out-of-memory errors.
-    """
-
-    device: torch.device
-    dtype: torch.dtype = torch.float32
-    attention: Attend = attend
-    batch: int = 1
-    sequential: bool = False
-    need: str = ""
-
-
 @torch.no_grad()
-def make_conditions(network: DPIDM, inputs: TryOnInputs, place: Place) -> TryOnConditions:
+def make_conditions(network: DPIDM, inputs: TryOnInputs, place: Place) -> ClipConditions:
     """Encode the garment and put everything the steps need together; per-frame parts stay where they are."""
     config, place_of = network.config, {"device": place.device, "dtype": place.dtype}
     frames, _, height, width = inputs.agnostic_FCHW.shape
@@ -123,12 +105,12 @@ def make_conditions(network: DPIDM, inputs: TryOnInputs, place: Place) -> TryOnC
         None if inputs.clip_1E is None else inputs.clip_1E[:1].to(**place_of),
         attention=place.attention,
     )
-    return TryOnConditions(
+    still = TryOnConditions(
         agnostic_BFCHW=to_network(inputs.agnostic_FCHW, config)[None],
         mask_BF1HW=latent_mask(inputs.mask_FYX, (height, width)).expand(frames, -1, -1, -1)[None],
-        pose=inputs.pose,
         garment=garment,
     )
+    return ClipConditions(network, still, inputs.poses)
 
 
 def sample_tryon(
@@ -146,8 +128,7 @@ def sample_tryon(
     network: with its weights ready on place.device.  The rest as in `sample`.
     """
     watcher = watcher or Watcher()
-    conditions = make_conditions(network, inputs, place)
-    denoise = NetworkDenoise(network, conditions, place.device, place.dtype, place.attention)
+    denoise = NetworkDenoise(network, make_conditions(network, inputs, place), place)
     predictor = Predictor(
         denoise,
         config.guidance,

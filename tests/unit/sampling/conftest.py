@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 
 from dpidm_model.checkpoint.file import build_model
 from dpidm_model.config import DPIDMConfig, ScheduleConfig
+from dpidm_model.handovers import DETECTED, JOINTS, PoseTrack
 from dpidm_model.network.model import DPIDM
+from dpidm_model.sampling.denoise import Place
+from dpidm_model.sampling.poses import PoseClip
 from dpidm_model.sampling.sampler import SamplerConfig
-from dpidm_model.sampling.tryon import Place, TryOnInputs, sample_tryon
+from dpidm_model.sampling.tryon import TryOnInputs, sample_tryon
 from dpidm_model.sampling.windows import WindowConfig
 
 H, W, C = 6, 5, 4
@@ -74,15 +78,14 @@ def make_inputs(network: DPIDM, frames: int, seed: int = 0, constant: bool = Fal
         values = torch.rand(1 if constant else count, *shape, generator=generator)
         return values.expand(count, *shape).clone()
 
-    with torch.no_grad():
-        pose = network.encode_pose(random(frames, 3, H * 8, W * 8)[None])
+    joints_FK3 = random(frames, JOINTS, 3) * torch.tensor([W * 8.0, H * 8.0, 1])
+    joints_FK3[:, 18:] = 0
+    track = PoseTrack(joints_FK3.numpy(), (W * 8, H * 8), np.full(frames, DETECTED, np.uint8))
     return TryOnInputs(
         agnostic_FCHW=random(frames, C, H, W) * 4 - 2,
         mask_FYX=random(frames, H * 8, W * 8).round(),
         garment_1CHW=random(1, C, H, W) * 4 - 2,
-        pose=pose,
-        pose_frames=frames,
-        pose_size=(W * 8, H * 8),
+        poses=PoseClip(track, (W * 8, H * 8)),
         garment_image_B3YX=random(1, 3, H * 8, W * 8),
         clip_1E=random(1, 12),
     )

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from dpidm_model.config import PRESETS
-from dpidm_model.sampling.denoise import NetworkDenoise
+from dpidm_model.sampling.denoise import NetworkDenoise, Place
 from dpidm_model.sampling.estimate import fit_memory, window_bytes
 from dpidm_model.sampling.guidance import Guidance
 from dpidm_model.sampling.memory import OutOfMemoryError, Predictor, is_out_of_memory
 from dpidm_model.sampling.sampler import SamplerConfig, sample
-from dpidm_model.sampling.tryon import Place, make_conditions
+from dpidm_model.sampling.tryon import make_conditions
 
 CPU = Place(device=torch.device("cpu"))
 
@@ -21,9 +21,7 @@ class Limited:
     """The real network on a device that can hold only so many windows times halves."""
 
     def __init__(self, setup, most):
-        self.denoise = NetworkDenoise(
-            setup.network, make_conditions(setup.network, setup.inputs, CPU), CPU.device, CPU.dtype
-        )
+        self.denoise = NetworkDenoise(setup.network, make_conditions(setup.network, setup.inputs, CPU), CPU)
         self.most = most
 
     def __call__(self, x, t, frames, half):
@@ -79,7 +77,7 @@ def test_estimate_holds_against_what_is_allocated(network):
     from .conftest import Setup, make_inputs
 
     setup = Setup(network, make_inputs(network, 8))
-    denoise = NetworkDenoise(network, make_conditions(network, setup.inputs, CPU), CPU.device, CPU.dtype)
+    denoise = NetworkDenoise(network, make_conditions(network, setup.inputs, CPU), CPU)
     x, t, frames = torch.randn(1, 8, 4, 6, 5), torch.tensor(500), [list(range(8))]
     with torch.no_grad(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as log:
         denoise(x, t, frames, "both")

@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from dpidm_model.errors import InputError
+from dpidm_model.sampling.denoise import Place
 from dpidm_model.sampling.fuse import FUSE, FUSE_AT
 from dpidm_model.sampling.guidance import Guidance
 from dpidm_model.sampling.latents import from_network
 from dpidm_model.sampling.noise import initial_noise, step_generators
 from dpidm_model.sampling.sampler import SamplerConfig
 from dpidm_model.sampling.schedulers import SAMPLERS, make_scheduler
-from dpidm_model.sampling.tryon import Place, make_conditions
+from dpidm_model.sampling.tryon import make_conditions
 from dpidm_model.sampling.watch import Progress, Watcher
 from dpidm_model.sampling.windows import WindowConfig
 
@@ -30,9 +31,10 @@ class Recorder(Watcher):
 
 
 def first_frames(inputs, count):
-    part = {"agnostic_FCHW": inputs.agnostic_FCHW[:count], "mask_FYX": inputs.mask_FYX[:count], "pose_frames": count}
-    pose = replace(inputs.pose, levels_BFLP=tuple(x[:, :count] for x in inputs.pose.levels_BFLP))
-    return replace(inputs, pose=pose, **part)
+    track = inputs.poses.track
+    track = replace(track, keypoints_FK3=track.keypoints_FK3[:count], provenance_F=track.provenance_F[:count])
+    part = {"agnostic_FCHW": inputs.agnostic_FCHW[:count], "mask_FYX": inputs.mask_FYX[:count]}
+    return replace(inputs, poses=replace(inputs.poses, track=track), **part)
 
 
 @pytest.mark.parametrize("fuse_at", FUSE_AT)
@@ -40,7 +42,7 @@ def first_frames(inputs, count):
 def test_a_clip_of_one_window_equals_a_plain_loop_bit_for_bit(setup, sampler, fuse_at):
     inputs, network = first_frames(setup.inputs, 5), setup.network
     config = SamplerConfig(steps=4, seed=5, sampler=sampler, fuse_at=fuse_at, windows=WindowConfig(length=5, overlap=2))
-    conditions = make_conditions(network, inputs, CPU)
+    conditions = make_conditions(network, inputs, CPU).windows([list(range(5))], CPU.device, CPU.dtype)
     scheduler = make_scheduler(sampler, setup.schedule)
     scheduler.set_timesteps(4)
     x_BFCHW = initial_noise(5, 5, inputs.agnostic_FCHW.shape[1:])[None] * scheduler.init_noise_sigma

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,6 +21,11 @@ def with_nan(x):
     return x
 
 
+def longer(track, frames):
+    index = np.arange(frames) % len(track)
+    return replace(track, keypoints_FK3=track.keypoints_FK3[index], provenance_F=track.provenance_F[index])
+
+
 BAD = {
     "channels": (
         lambda i: {"agnostic_FCHW": torch.zeros(12, 16, 6, 5)},
@@ -33,9 +39,15 @@ BAD = {
     "nan source": (lambda i: {"source_FCHW": with_nan(i.agnostic_FCHW)}, "source_latents: frame 11"),
     "nan mask": (lambda i: {"mask_FYX": with_nan(i.mask_FYX)}, "mask.*NaN"),
     "mask length": (lambda i: {"mask_FYX": i.mask_FYX[:7]}, "mask has 7 frames, agnostic_latents 12"),
-    "pose length": (lambda i: {"pose_frames": 21}, "poses has 21 frames, agnostic_latents 12"),
+    "pose length": (
+        lambda i: {"poses": replace(i.poses, track=longer(i.poses.track, 21))},
+        "poses has 21 frames, agnostic_latents 12",
+    ),
     "source length": (lambda i: {"source_FCHW": i.agnostic_FCHW[:3]}, "source_latents has 3 frames"),
-    "pose size": (lambda i: {"pose_size": (64, 48)}, "drawn at 64x48 pixels, agnostic_latents are of 40x48"),
+    "pose size": (
+        lambda i: {"poses": replace(i.poses, size=(64, 48))},
+        "drawn at 64x48 pixels, agnostic_latents are of 40x48",
+    ),
     "garment size": (lambda i: {"garment_1CHW": torch.zeros(1, 4, 8, 8)}, "garment_latent is of 64x64 pixels"),
     "source size": (lambda i: {"source_FCHW": torch.zeros(12, 4, 8, 8)}, "source_latents is of 64x64"),
 }
@@ -49,7 +61,7 @@ def test_bad_input_is_refused(setup, case):
 
 
 def test_window_longer_than_the_temporal_layers(setup):
-    long = replace(setup.inputs, pose_frames=40)
+    long = replace(setup.inputs, poses=replace(setup.inputs.poses, track=longer(setup.inputs.poses.track, 40)))
     long = replace(long, agnostic_FCHW=torch.zeros(40, 4, 6, 5), mask_FYX=torch.zeros(40, 48, 40))
     with pytest.raises(InputError, match=r"context_length=33.*at most 32"):
         long.check(CONFIG, 33)
