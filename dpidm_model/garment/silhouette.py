@@ -15,6 +15,7 @@ SLOT = {name: i for i, name in enumerate(GARMENT_SLOTS)}
 WORK_SIDE = 512
 SHADOW_DROP = 28  # of lightness (0..100), at most
 SHADOW_WIDTH = 0.035  # of the picture's larger side, at most
+ALIKE_SHARE = 0.07  # of a garment's inside that may look like shadow for it to count as unlike the background
 NOTHING = (
     "no garment stands out from the picture's background; expected a product photo of one garment on a plain "
     "background: use another photo, or connect a MASK of the garment"
@@ -65,7 +66,7 @@ def foreground_mask(image_HW3: np.ndarray) -> np.ndarray:
 def _without_shadow(mask_HW: np.ndarray, lab_HW3: np.ndarray) -> np.ndarray:
     """Take off the soft shadow beside a garment: a little darker than the background, of its colour, reaching the rim.
 
-    What reaches deeper into the garment than a shadow is wide is cloth; notches (white stripes) are closed again.
+    On whitish garments, what reaches deeper in than a shadow is wide is cloth; notches (stripes) are closed again.
     """
     outside = mask_HW == 0
     ground = np.median(lab_HW3[outside], axis=0) if outside.any() else np.array([100.0, 0, 0])
@@ -77,10 +78,14 @@ def _without_shadow(mask_HW: np.ndarray, lab_HW3: np.ndarray) -> np.ndarray:
     taken = (padded[1:-1, 1:-1] == 2).astype(np.uint8) & mask_HW
     depth = cv2.distanceTransform(mask_HW, cv2.DIST_L2, 3)
     limit = SHADOW_WIDTH * max(mask_HW.shape)
-    count, labels = cv2.connectedComponents(taken, connectivity=8)
-    deepest = np.zeros(count, np.float32)
-    np.maximum.at(deepest, labels.ravel(), depth.ravel())
-    shadow = (taken > 0) & (deepest[labels] < limit)
+    core = depth > limit
+    if core.any() and (passable & core).sum() < ALIKE_SHARE * core.sum():
+        shadow = (taken > 0) & (depth < limit)  # the garment itself is unlike the background: all of it at the rim
+    else:
+        count, labels = cv2.connectedComponents(taken, connectivity=8)
+        deepest = np.zeros(count, np.float32)
+        np.maximum.at(deepest, labels.ravel(), depth.ravel())
+        shadow = (taken > 0) & (deepest[labels] < limit)
     reach = max(3, round(0.02 * max(mask_HW.shape))) | 1
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     lit: np.ndarray = mask_HW.copy()
