@@ -123,7 +123,8 @@ class Encoder:
         x0, masked, worn = self._three(samples, garments)
         noise = [torch.randn(x0.shape[1:], generator=torch.Generator().manual_seed(s.noise_seed)) for s in samples]
         uniform = torch.tensor([s.uniform for s in samples], dtype=torch.float64)
-        masks = torch.stack([latent_mask(torch.from_numpy(c.mask_FHW / np.float32(255)), x0.shape[-2:]) for c in clips])
+        size = (x0.shape[-2], x0.shape[-1])
+        masks = torch.stack([latent_mask(torch.from_numpy(c.mask_FHW / np.float32(255)), size) for c in clips])
         steps = self.schedule.num_train_timesteps
         return Batch(
             x0_BFCHW=x0,

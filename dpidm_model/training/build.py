@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -86,20 +87,21 @@ def fixed_vae(name: str, latent_channels: int, device: torch.device | str) -> tu
             f"VAE {path.name} has {module.config['latent_channels']} latent channels, the network takes "
             f"{latent_channels}; set data.vae to the one the network was made for"
         )
-    module = module.to(device)
+    module.to(device)  # pyright: ignore[reportArgumentType]
     return (lambda images: small.encode(module, images)), (lambda latents: small.decode(module, latents))
 
 
 def _autoencoder_kl(path: Path, device: torch.device | str) -> tuple[Callable, Callable]:
     from diffusers import AutoencoderKL
 
-    module = AutoencoderKL.from_pretrained(path, local_files_only=True).to(device).eval().requires_grad_(False)
+    module: Any = AutoencoderKL.from_pretrained(path, local_files_only=True)
+    module = module.to(device).eval().requires_grad_(False)
 
     def encode(images: Tensor) -> Tensor:
-        return module.encode(images * 2 - 1).latent_dist.mode()
+        return module.encode(images * 2 - 1, return_dict=False)[0].mode()
 
     def decode(latents: Tensor) -> Tensor:
-        return (module.decode(latents).sample / 2 + 0.5).clamp(0, 1)
+        return (module.decode(latents, return_dict=False)[0] / 2 + 0.5).clamp(0, 1)
 
     return encode, decode
 
@@ -111,7 +113,7 @@ def clip_embedding(folder: str, device: torch.device | str) -> Callable[[Tensor]
 
     if not Path(folder).is_dir():
         raise MissingFileError(f"no CLIP vision model folder at {folder}; data.clip_vision is a transformers folder")
-    module = CLIPVisionModelWithProjection.from_pretrained(folder, local_files_only=True)
+    module: Any = CLIPVisionModelWithProjection.from_pretrained(folder, local_files_only=True)
     module = module.to(device).eval().requires_grad_(False)
     mean = torch.tensor([0.48145466, 0.4578275, 0.40821073], device=device).view(1, 3, 1, 1)
     std = torch.tensor([0.26862954, 0.26130258, 0.27577711], device=device).view(1, 3, 1, 1)

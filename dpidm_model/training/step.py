@@ -22,7 +22,7 @@ def alphas_cumprod(schedule: ScheduleConfig) -> Tensor:
     """The cumulative alphas (float64) of diffusers' own scheduler for this schedule."""
     betas = DDPMScheduler(
         num_train_timesteps=schedule.num_train_timesteps,
-        beta_schedule=schedule.beta_schedule,
+        beta_schedule=schedule.beta_schedule,  # pyright: ignore[reportArgumentType]
         beta_start=schedule.beta_start,
         beta_end=schedule.beta_end,
         rescale_betas_zero_snr=schedule.rescale_betas_zero_snr,

@@ -3,6 +3,8 @@
 # B clips, F frames, N heads, L queries (human tokens), M keys (human and garment tokens), D head dim
 """
 
+from collections.abc import Iterator
+
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -60,21 +62,14 @@ class _AttentionChange(torch.autograd.Function):
         q_FSLD, k_FSMD = ctx.saved_tensors
         grad_q, grad_k = torch.zeros_like(q_FSLD), torch.zeros_like(k_FSMD, dtype=_wide(k_FSMD))
         scale = grad_total / (_count(q_FSLD, k_FSMD) * q_FSLD.shape[-1] ** 0.5)
-        frames = len(q_FSLD)
         for start in range(0, q_FSLD.shape[2], ctx.chunk):
             rows = slice(start, start + ctx.chunk)
-            sign_before = None  # sign(A_j - A_j-1)
-            now = _attention(q_FSLD[0, :, rows], k_FSMD[0])
-            for j in range(frames):
-                after = _attention(q_FSLD[j + 1, :, rows], k_FSMD[j + 1]) if j + 1 < frames else None
-                sign_after = (after - now).sign_() if after is not None else None
-                grad_A = _difference(sign_before, sign_after)
-                if grad_A is not None:
-                    # softmax backward: dS = A * (dA - sum(dA * A))
-                    grad_S = grad_A.sub_((grad_A * now).sum(-1, keepdim=True)).mul_(now).mul_(scale)
-                    grad_q[j, :, rows] = (grad_S @ k_FSMD[j].to(grad_S.dtype)).to(grad_q.dtype)
-                    grad_k[j] += grad_S.transpose(-1, -2) @ q_FSLD[j, :, rows].to(grad_S.dtype)
-                sign_before, now = sign_after, after
+            maps = (_attention(q[:, rows], k) for q, k in zip(q_FSLD, k_FSMD))
+            for j, (grad_A, now) in enumerate(_sign_changes(maps)):
+                # softmax backward: dS = A * (dA - sum(dA * A))
+                grad_S = grad_A.sub_((grad_A * now).sum(-1, keepdim=True)).mul_(now).mul_(scale)
+                grad_q[j, :, rows] = (grad_S @ k_FSMD[j].to(grad_S.dtype)).to(grad_q.dtype)
+                grad_k[j] += grad_S.transpose(-1, -2) @ q_FSLD[j, :, rows].to(grad_S.dtype)
         return grad_q, grad_k.to(k_FSMD.dtype), None
 
 
@@ -95,10 +90,15 @@ def _count(q_FSLD: Tensor, k_FSMD: Tensor) -> int:
     return q_FSLD.shape[1] * q_FSLD.shape[2] * k_FSMD.shape[2]
 
 
-def _difference(sign_before: Tensor | None, sign_after: Tensor | None) -> Tensor | None:
-    """d total / d A_j = sign(A_j - A_j-1) - sign(A_j+1 - A_j), terms outside the clip left out."""
-    if sign_before is None and sign_after is None:
-        return None
-    if sign_before is None:
-        return sign_after.neg()  # type: ignore[union-attr]
-    return sign_before if sign_after is None else sign_before - sign_after
+def _sign_changes(maps: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    """For each map A_j: (d total / d A_j, A_j), where d total / d A_j = sign(A_j - A_j-1) - sign(A_j+1 - A_j).
+
+    Terms outside the clip are left out; a single map gives nothing. Three maps are in memory at once.
+    """
+    now, before = next(maps), None
+    for after in maps:
+        step = (after - now).sign_()
+        yield (step.neg() if before is None else before - step), now
+        now, before = after, step
+    if before is not None:
+        yield before, now

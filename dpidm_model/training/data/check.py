@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from .base import UnreadableError
 from .entries import Entry, count_frames, read_frames, read_landmarks, read_mask, read_picture, read_pose
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +24,7 @@ def check_entry(entry: Entry, deep: bool = False) -> list[Problem]:
     """Problems of one clip. deep: decode every frame and mask (finds truncated videos), else the first frame only."""
     problems: list[Problem] = []
 
-    def attempt(part: str, read: Callable[[], object]):
+    def attempt(part: str, read: Callable[[], T]) -> T | None:
         try:
             return read()
         except UnreadableError as error:
@@ -31,7 +34,7 @@ def check_entry(entry: Entry, deep: bool = False) -> list[Problem]:
     frames = attempt("frames", lambda: _frame_numbers(entry, deep))
     pictures = attempt("frames", lambda: read_frames(entry.frames, frames)) if frames else None
     attempt("garment", lambda: read_picture(entry.garment))
-    if pictures is not None:
+    if frames and pictures is not None:
         canvas = (pictures.shape[2], pictures.shape[1])
         attempt("mask", lambda: _masks(entry, frames, canvas))
         attempt("pose", lambda: read_pose(entry, frames, canvas))
