@@ -27,6 +27,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 def test_peak_memory_is_the_file(tmp_path):
     config = replace(DPIDMConfig(), block_out_channels=(64, 128, 256, 256), pose_channels=64)
