@@ -83,6 +83,7 @@ HEAD = np.array(
         (1.000, 0.040, 0.200, -0.090),
     ]
 )
+SHOULDER_SLOPE = 0.62  # how far towards the neck the arm's surface begins, in parts of the way from the shoulder
 HEAD_COLUMNS, HEAD_DENSITY = 37, 0.55  # ring columns of a head, closer together on the face
 
 
@@ -155,7 +156,7 @@ def arm_axis(skeleton: Skeleton, side: str, at_R: np.ndarray) -> Axis:
     joints = tuple(skeleton.joints[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist"))
     axis = limb_axis(joints, hinge(skeleton, side), np.maximum(at_R, 0))
     # above the joint the rings move in towards the neck, whatever the arm does: that makes the shoulder's slope
-    inward = (skeleton.joints["chest_top"] - joints[0]) * 0.62 - skeleton.chest_F33[:, :, 1] * 0.022
+    inward = (skeleton.joints["chest_top"] - joints[0]) * SHOULDER_SLOPE - skeleton.chest_F33[:, :, 1] * 0.022
     shift = np.clip(-np.asarray(at_R, np.float32) / 0.2, 0, 1)[None, :, None] * inward[:, None]
     return Axis(axis.centre_FR3 + shift, axis.front_FR3, axis.side_FR3)
 

@@ -42,13 +42,14 @@ VIEWS = {"full": (0.25, 1.98, 2.2), "knees": (0.3, 1.4, 1.6), "hips": (0.45, 1.0
 class WornTruth:
     """One garment on the person.
 
-    frames_FHW3: uint8 RGB.  worn_FHW: bool, the visible garment.
+    frames_FHW3: uint8 RGB.  worn_FHW: bool, pixels that are mostly garment.  touched_FHW: bool, at all.
     flow_FHW2: float32, for every visible garment pixel of frame f the way in pixels (x, y) that this point of the cloth
     moves until frame f + 1, where it may be hidden (0 elsewhere and in the last frame). None if not asked for.
     """
 
     frames_FHW3: np.ndarray
     worn_FHW: np.ndarray
+    touched_FHW: np.ndarray
     flow_FHW2: np.ndarray | None
 
 
@@ -121,7 +122,7 @@ def make_clip(
     for x in "ab" if unpaired else "a":
         garments.append(_pick_garment(rngs[f"garment_{x}"], size, category, wish.garment_kind))
         worn.append(_dress(rngs[f"folds_{x}"], stage, garments[-1], size, flow))
-    first, hidden = worn[0], np.any([truth.worn_FHW for truth in worn], 0)
+    first, hidden = worn[0], np.any([truth.touched_FHW for truth in worn], 0)
     pose = pose_track(stage.person, stage.camera.resized(size))
     second = {}
     if unpaired:
@@ -243,7 +244,7 @@ def _dress(rng, stage: _Stage, garment: RenderedGarment, size, flow: bool) -> Wo
     mesh = trim(mesh, texture)
     screen_FV3 = stage.camera.project(mesh.vertices_FV3)
     work = stage.camera.size
-    frames_HW3, worn_HW, flow_HW2 = [], [], []
+    frames_HW3, cover_HW, flow_HW2 = [], [], []
     for run, body in zip(_runs(len(stage.backdrop), work), stage.body, strict=True):
         shot = shoot(mesh, texture, screen_FV3, run, stage.light, work[::-1])
         picture, shot = _compose(stage, run, body, shot)
@@ -252,10 +253,12 @@ def _dress(rng, stage: _Stage, garment: RenderedGarment, size, flow: bool) -> Wo
         for i in range(run.stop - run.start):
             rows = slice(i * work[1], (i + 1) * work[1])
             frames_HW3.append(_shrink(picture[rows], size).astype(np.uint8))
-            worn_HW.append(_shrink(cover[rows], size) > 0.5)
+            cover_HW.append(_shrink(cover[rows], size))
             if ways is not None:
-                flow_HW2.append(_mean_way(ways[rows], size) * worn_HW[-1][..., None])
-    return WornTruth(np.stack(frames_HW3), np.stack(worn_HW), np.stack(flow_HW2) if flow else None)
+                flow_HW2.append(_mean_way(ways[rows], size) * (cover_HW[-1] > 0.5)[..., None])
+    cover_FHW = np.stack(cover_HW)
+    flow_FHW2 = np.stack(flow_HW2) if flow else None
+    return WornTruth(np.stack(frames_HW3), cover_FHW > 0.5, cover_FHW > 0, flow_FHW2)
 
 
 def _runs(frames: int, work: tuple[int, int]) -> list[slice]:
@@ -336,7 +339,7 @@ def dress_motion(
     folds = [np.random.default_rng((motion_seed, s)) for s in garment_seeds]
     worn = [_dress(rng, stage, garment, size, False) for rng, garment in zip(folds, garments, strict=True)]
     pose = pose_track(stage.person, stage.camera.resized(size))
-    hidden = np.any([truth.worn_FHW for truth in worn], 0)
+    hidden = np.any([truth.touched_FHW for truth in worn], 0)
     shared = {
         "pose": pose,
         "agnostic_FHW": agnostic_masks(rngs["mask"], pose, _kept(stage, size), hidden, category),

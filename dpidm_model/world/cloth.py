@@ -5,7 +5,7 @@ import numpy as np
 from ..garment.renderer import RenderedGarment
 from .atlas import Atlas
 from .cloth_bottoms import add_dress_skirt, add_leg, add_pelvis, add_skirt
-from .cloth_tops import add_sleeve, add_torso
+from .cloth_tops import add_sleeve, add_torso, neck_opening
 from .flat import make_folds
 from .mesh import Mesh, MeshBuilder
 from .motion import SIDES
@@ -31,10 +31,11 @@ def garment_mesh(
     legs = {side: layer for side in SIDES if (layer := garment.layer(f"{side}_upper_leg")) is not None}
     if len(legs) == 2:
         add_pelvis(builder, atlas, person, legs, detail)
+    neck = neck_opening(torso) if torso is not None else 1.0
     for side in SIDES:
         for half, (sleeve, leg) in enumerate((("upper_sleeve", "upper_leg"), ("lower_sleeve", "lower_leg"))):
-            for name, add in ((sleeve, add_sleeve), (leg, add_leg)):
-                layer = garment.layer(f"{side}_{name}")
-                if layer is not None:
-                    add(builder, atlas, person, layer, side, half, folds, detail)
+            if (layer := garment.layer(f"{side}_{sleeve}")) is not None:
+                add_sleeve(builder, atlas, person, layer, side, half, folds, detail, neck)
+            if (layer := garment.layer(f"{side}_{leg}")) is not None:
+                add_leg(builder, atlas, person, layer, side, half, folds, detail)
     return builder.build(), atlas.picture()

@@ -8,6 +8,7 @@ import numpy as np
 from ..garment.renderer import GarmentLayer
 from . import body
 from .atlas import Atlas
+from .body import SHOULDER_SLOPE
 from .flat import LINING, Folds, Strip, add_front_and_back, anchor, crop, measure, wrap
 from .mesh import ring_angles
 from .motion import SIDES
@@ -88,26 +89,46 @@ def torso_folds(person: Person, height_R, angle_S, folds: Folds, ease_R) -> np.n
     return (folds.depth * out * fade).astype(np.float32)
 
 
-def add_sleeve(builder, atlas, person: Person, layer: GarmentLayer, side: str, half: int, folds: Folds, detail) -> None:
-    """One half of a sleeve (0 shoulder to elbow, 1 elbow to wrist) around the arm."""
+def neck_opening(layer: GarmentLayer) -> float:
+    """Half the neckline's width at the shoulders, in parts of the way from the neck's middle to the shoulder joint."""
+    right, left = anchor(layer, "r_shoulder"), anchor(layer, "l_shoulder")
+    covered = layer.rgba_HW4[..., 3] > 127
+    row = min(int(np.flatnonzero(covered.any(1))[0] + 0.15 * (left[0] - right[0])), len(covered) - 1)
+    columns = np.flatnonzero(covered[row])
+    if not len(columns):
+        return 1.0
+    return float(np.abs(columns - (right[0] + left[0]) / 2).min() / ((left[0] - right[0]) / 2))
+
+
+def add_sleeve(
+    builder,
+    atlas: Atlas,
+    person: Person,
+    layer: GarmentLayer,
+    side: str,
+    half: int,
+    folds: Folds,
+    detail: float,
+    neck: float,
+) -> None:
+    """One half of a sleeve (0 shoulder to elbow, 1 elbow to wrist) around the arm. neck: see neck_opening."""
     names = ("shoulder", "elbow", "wrist")
     start, stop = (anchor(layer, f"{side}_{names[half + i]}") for i in (0, 1))
     along = stop - start
     length = float(np.linalg.norm(along))
     normal = np.array([along[1], -along[0]], np.float32) / length
     probe = np.linspace(-0.7, 1.05, 88)
-    strip = measure(layer.rgba_HW4[..., 3], start + probe[:, None] * along, normal, 0.75 * length)
-    if not strip.found_R.any():
+    flat = measure(layer.rgba_HW4[..., 3], start + probe[:, None] * along, normal, 0.75 * length)
+    if not flat.found_R.any():
         return
-    end = min(probe[strip.found_R][-1], 1.04)
-    begin = -0.10 if half == 0 else max(probe[strip.found_R][0], -0.65)
+    first, end = probe[flat.found_R][0], min(probe[flat.found_R][-1], 1.04)
+    cap = -0.2 * np.clip((1 - neck - 0.18) / SHOULDER_SLOPE, 0.2, 0.9)  # as far in as the neckline leaves room
+    begin, steady = (cap, min(0.30, end * 0.6)) if half == 0 else (max(first, -0.65), max(first, -0.65) + 0.03)
     at_R = np.linspace(begin, end, max(5, round((14 if half else 16) * detail * max(end - begin, 0.3))))
-    steady = np.maximum(
-        at_R, min(0.30, end * 0.6) if half == 0 else begin + 0.03
-    )  # the sleeve's cap is cut on the slant: take the width below it
-    low, high = (np.interp(np.minimum(steady, end - 0.03), probe, edge) for edge in (strip.low_R, strip.high_R))
-    inside = np.clip(at_R, probe[strip.found_R][0] + 0.03, end - 0.01)[:, None]
-    strip = Strip((start + inside * along).astype(np.float32), normal, low, high, np.ones(len(at_R), bool))
+    width_at_R = np.minimum(np.maximum(at_R, steady), end - 0.03)  # the cap is cut on the slant: the width below it
+    low, high = (np.interp(width_at_R, probe, edge) for edge in (flat.low_R, flat.high_R))
+    inside_R1 = np.clip(at_R, first + 0.03, end - 0.01)[:, None]
+    strip = Strip((start + inside_R1 * along).astype(np.float32), normal, low, high, np.ones(len(at_R), bool))
     angle_S = ring_angles(2 * max(5, round(9 * detail)) + 1)
     placed_RS2 = strip.place(wrap(angle_S) * 0.97).astype(np.float32)
     metres = (person.figure.forearm if half else person.figure.upper_arm) / length

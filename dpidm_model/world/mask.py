@@ -20,7 +20,8 @@ def agnostic_masks(
     """Masks that hide every garment of a clip without showing its shape: (F, H, W) bool, true = to be painted.
 
     The shape is frames.agnostic's with random proportions, lengthened by a box to somewhere below the hem.
-    keep_FHW: bool, visible hands, face and hair, never masked.  worn_FHW: bool, where any of the garments is seen.
+    keep_FHW: bool, visible hands, face and hair, never masked.  worn_FHW: bool, pixels that any of the
+    garments has a part in: always masked, so that outside of the mask all is as it is in every garment.
     """
     size = keep_FHW.shape[:0:-1]
     shape = MaskShape(hem=float(rng.uniform(0.9, 1.25)), snug=0.12)

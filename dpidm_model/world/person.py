@@ -218,7 +218,7 @@ def _head(builder: MeshBuilder, atlas: Atlas, size: _Sizes) -> None:
     line = depth  # on the same rings as the head, so that hair lies outside of it everywhere
     above = hairline(looks, angle)[None] - line[:, None]  # hair lies flat at its edge
     puff = np.interp(line, [0, 0.3, 0.9, 1.0], [1.1, 1.0, 0.75, 0.5])[:, None] * np.interp(above, [0, 0.2], [0.12, 1])
-    puff = puff * np.interp(np.abs(angle), [0.7, 1.1, 1.7], [0.6, 0.2, 1.0])[None]
+    puff = puff * np.interp(np.abs(angle), [0.7, 1.35, 2.1], [0.6, 0.12, 1.0])[None]
     lumps = 1 + 0.12 * np.sin(3 * angle + 6 * looks.parting)[None] * np.sin(5 * line)[:, None]
     surface = body.head_surface(person.figure, person.skeleton, line, angle, (swell * puff * lumps)[None], features=0.0)
     uv = atlas.place_uv(hair_patch(size.rng, looks, rows), _around(angle), line[:, None])

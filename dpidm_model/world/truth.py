@@ -63,7 +63,8 @@ def pose_track(person: Person, camera: Camera) -> PoseTrack:
     table = np.concatenate([np.array(list(HEAD_JOINTS.values()), np.float32), FACE_POINTS])
     head_FK3 = head_points(figure, skeleton, table)
     outward_FK3 = head_FK3 - skeleton.joints["head"][:, None]
-    facing_FK = outward_FK3[..., 2] / np.linalg.norm(outward_FK3, axis=-1) > -0.15
+    reach_K = np.where(np.abs(table[:, 0]) > 1.5, -0.45, 0.0)  # ears are seen from well behind
+    facing_FK = outward_FK3[..., 2] / np.linalg.norm(outward_FK3, axis=-1) > reach_K
     world_FK3 = np.zeros((frames, JOINTS, 3), np.float32)
     seen_FK = np.ones((frames, JOINTS), bool)
     for index, name in enumerate(BODY_NAMES):
