@@ -38,16 +38,16 @@ class MaskShape:
     hem: float = 0.8
     neck: float = 0.28
     arm: float = 0.24
-    cuff: float = 0.22
-    inner: float = 0.14
+    cuff: float = 0.235
+    inner: float = 0.13
     beyond: float = 0.08
     waist: float = 0.17
     leg: float = 0.25
-    ankle: float = 0.22
-    head: float = 0.16
+    ankle: float = 0.2
+    head: float = 0.17
     hand: float = 0.1
     snug: float = 0.1
-    loose: float = 0.18
+    loose: float = 0.14
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,9 +191,12 @@ def _add_bottom(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShap
     for leg in LEGS:
         _add_limb(mask, body[list(leg)], widths)
     for upper, lower, width in ((0, 1, 0.5 * shape.leg), (1, 2, 0.5 * shape.ankle)):
-        corners = [body[leg[j], :2] for leg in LEGS for j in (upper, lower) if body[leg[j], 2] > 0]
-        if len(corners) == 4:
-            _fill(mask, _hull([(c, width * unit) for c in corners]))
+        ends = [body[[leg[upper], leg[lower]]] for leg in LEGS]
+        if min(end[:, 2].min() for end in ends) > 0:
+            lift = [_unit_vector(end[0, :2] - end[1, :2]) * width * unit for end in ends]  # so that no disc hangs over
+            discs = [(end[0, :2], width * unit) for end in ends]
+            discs += [(end[1, :2] + up, width * unit) for end, up in zip(ends, lift)]
+            _fill(mask, _hull(discs))
 
 
 def _add_limb(mask: np.ndarray, joints_33: np.ndarray, widths: tuple[float, float, float]) -> None:
