@@ -1,0 +1,132 @@
+"""The shipped garment detector on generated pictures it was not trained on, on odd pictures, and on real photos."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dpidm_model.evaluation.garment_pose import LabelledPhoto, load_labelled, mean_guess, mean_positions, score
+from dpidm_model.evaluation.garment_variants import VARIANTS
+from dpidm_model.garment.detect import read_garment
+from dpidm_model.garment.detector import detect
+from dpidm_model.garment.network import SHIPPED
+from dpidm_model.garment.renderer import render_garment, render_negative
+
+REAL = Path(__file__).parents[3] / "../shared/data/realset"
+UNSEEN = 2_500_000_000  # seeds that neither training nor validation uses
+needs_weights = pytest.mark.skipif(not SHIPPED.is_file(), reason="the detector's weights are not there")
+
+
+def _photo(seed: int, size=(192, 256), **options) -> LabelledPhoto:
+    r = render_garment(seed, size, **options)
+    points, visibility = r.landmarks.points_K3[:, :2].astype(float), r.landmarks.visibility_K.astype(int)
+    return LabelledPhoto(
+        name=str(seed), image_HW3=r.image_HW3, points_K2=points, visibility_K=visibility,
+        category=r.landmarks.category, side=float(np.ptp(points[visibility > 0], axis=0).max()),
+    )  # fmt: skip
+
+
+def test_scores_of_the_truth_and_of_shifted_points():
+    photos = [_photo(s) for s in range(3)]
+    truth = [render_garment(s, (192, 256)).landmarks for s in range(3)]
+    perfect = score(photos, truth)
+    assert perfect["pck05"] == perfect["presence_acc"] == perfect["category_acc"] == 1
+    assert perfect["mean_err"] == 0
+    shifted = [type(t)(t.points_K3 + np.float32([0.07 * p.side, 0, 0]), t.visibility_K, t.canvas, t.category, t.sleeve)
+               for t, p in zip(truth, photos)]  # fmt: skip
+    moved = score(photos, shifted)
+    assert moved["pck05"] == 0
+    assert moved["pck10"] == 1
+    assert abs(moved["mean_err"] - 0.07) < 1e-3
+
+
+def test_a_point_taken_for_absent_counts_as_wrong():
+    photo, truth = _photo(1), render_garment(1, (192, 256)).landmarks
+    gone = truth.visibility_K.copy()
+    gone[np.flatnonzero(gone)[0]] = 0
+    found = type(truth)(truth.points_K3, gone, truth.canvas, truth.category, truth.sleeve)
+    figures = score([photo], [found])
+    assert figures["pck05"] < 1
+    assert figures["presence_acc"] == pytest.approx(12 / 13)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variants_keep_labels_on_the_same_cloth(name):
+    """The colour under a label in the plain picture is found under the moved label (for those that keep colours)."""
+    photo = _photo(5, (192, 256), kind="tee", clean=True)
+    changed = VARIANTS[name](photo)
+    assert changed.image_HW3.shape == photo.image_HW3.shape
+    middle = photo.points_K2[photo.visibility_K > 0].mean(0)
+    moved = changed.points_K2[photo.visibility_K > 0].mean(0)
+    a, b = (p.image_HW3[int(m[1]), int(m[0])].astype(int) for p, m in ((photo, middle), (changed, moved)))
+    if name == "inverted":
+        b = 255 - b
+    assert np.abs(a - b).max() < 45
+
+
+@needs_weights
+def test_generated_pictures_are_read():
+    photos = [_photo(UNSEEN + i) for i in range(40)]
+    found = [detect(photo.image_HW3).landmarks for photo in photos]
+    ours, means = score(photos, found), mean_positions()
+    baseline = score(photos, [mean_guess(photo, means) for photo in photos])
+    assert ours["pck05"] > baseline["pck05"]
+    assert ours["category_acc"] > 0.8
+    assert ours["mean_err"] < 0.06
+
+
+@needs_weights
+def test_mirrored_pictures_give_mirrored_points():
+    image = render_garment(UNSEEN + 3, (192, 256), kind="tee", clean=True).image_HW3
+    a, b = (detect(np.ascontiguousarray(p)).landmarks.points_K3 for p in (image, image[:, ::-1]))
+    swap = [0, 4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9]
+    there = (a[:, 2] > 0) & (b[swap, 2] > 0)
+    assert there.sum() >= 5
+    assert np.abs(a[there, 0] - (191 - b[swap][there, 0])).max() < 6
+
+
+@needs_weights
+def test_one_garment_scores_higher_than_none_several_or_worn():
+    single = np.mean([detect(_photo(UNSEEN + 100 + i).image_HW3).single for i in range(16)])
+    others = np.mean([detect(render_negative(UNSEEN + i, (192, 256)).image_HW3).single for i in range(16)])
+    assert single > others + 0.3
+
+
+@needs_weights
+def test_a_mask_hides_everything_else():
+    garment = render_garment(UNSEEN + 7, (192, 256), kind="jeans", clean=True)
+    busy = np.random.default_rng(0).integers(0, 255, garment.image_HW3.shape, np.uint8)
+    image = np.where(garment.mask_HW[..., None] > 127, garment.image_HW3, busy)
+    reading = read_garment(image, mask=garment.mask_HW)
+    assert reading.landmarks.category == "lower"
+    assert np.array_equal(reading.mask_HW > 0, garment.mask_HW > 127)
+
+
+@needs_weights
+def test_huge_pictures_are_read_like_small_ones():
+    small = render_garment(UNSEEN + 9, (192, 256), kind="tee", clean=True).image_HW3
+    large = np.kron(small, np.ones((12, 12, 1), np.uint8))
+    a, b = detect(small).landmarks, detect(large).landmarks
+    assert np.abs(a.points_K3[:, :2] * 12 - b.points_K3[:, :2]).max() < 0.05 * 256 * 12
+
+
+@needs_weights
+def test_what_is_no_product_photo_is_said(caplog):
+    worn = [read_garment(render_negative(UNSEEN + s, (192, 256)).image_HW3) for s in (2, 5)]
+    noise = torch.rand(128, 96, 3, generator=torch.Generator().manual_seed(0)).numpy()
+    readings = [*worn, read_garment(noise)]
+    assert any("one garment" in line for reading in readings for line in reading.warnings)
+
+
+@needs_weights
+@pytest.mark.skipif(not REAL.exists(), reason="the labelled real photos are not here")
+def test_real_photos():
+    """The floor below which the shipped weights must not fall; their measured scores are in the model card."""
+    photos = load_labelled(REAL / "garment", REAL / "garment_keypoints.json")
+    ours = score(photos, [detect(photo.image_HW3).landmarks for photo in photos])
+    means = mean_positions()
+    baseline = score(photos, [mean_guess(photo, means) for photo in photos])
+    assert ours["pck05"] > 0.6
+    assert ours["pck05"] > baseline["pck05"]
+    assert ours["presence_acc"] > 0.85
