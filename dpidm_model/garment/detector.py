@@ -114,6 +114,7 @@ def detect(
     """
     net = net or shipped_net()
     h, w = image_HW3.shape[:2]
+    alone = 1.0
     if mask_HW is not None:
         image_HW3 = np.where(mask_HW[..., None] > 0, image_HW3, np.uint8(CLEAR))
         ys, xs = np.where(mask_HW > 0)
@@ -121,16 +122,18 @@ def detect(
         box = (xs.min() - margin, ys.min() - margin, xs.max() + margin, ys.max() + margin)
     else:
         whole = fit_frame((0, 0, w, h), net.config.input_size)
-        box = _box_of(_look(net, image_HW3, whole, flip=False), whole, (w, h))
+        first = _look(net, image_HW3, whole, flip=False)
+        box, alone = _box_of(first, whole, (w, h)), first.single
     frame = fit_frame(box, net.config.input_size)
     found = _look(net, image_HW3, frame, flip=True)
+    single = min(found.single, alone)  # several garments show in the first look, a wearer's skin in either
     chosen = CATEGORIES[int(found.category_3.argmax())] if category == "auto" else category
     presence = _presence(found, chosen)
     there = presence > 0.5
     points = _to_picture(found.points_K2, frame)
     inside = ((points >= 0) & (points <= [w - 1, h - 1])).all(1)
     points = np.clip(points, 0, [w - 1, h - 1])
-    confidence = presence * np.minimum(1.0, found.focus_K / SURE_FOCUS) * min(1.0, 2 * found.single)
+    confidence = presence * np.minimum(1.0, found.focus_K / SURE_FOCUS) * min(1.0, 2 * single)
     points_K3 = np.concatenate([points, confidence[:, None]], 1).astype(np.float32) * there[:, None]
     visibility = np.where(there, np.where((found.seen_K > 0.5) & inside, 2, 1), 0).astype(np.uint8)
     to_cells = np.array([[0.25, 0, -0.375], [0, 0.25, -0.375]]) @ np.vstack([frame, [0, 0, 1]])
@@ -141,6 +144,6 @@ def detect(
     return Detection(
         landmarks=landmarks,
         heat_mask_HW=np.where(heat > 0.5, np.uint8(255), np.uint8(0)),
-        single=found.single,
+        single=single,
         category_share=float(found.category_3[CATEGORIES.index(chosen)]),
     )

@@ -21,11 +21,15 @@ def render_negative(seed: int, size: tuple[int, int] = (192, 256)) -> RenderedGa
 
 
 def _nothing(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-    """A background, perhaps with boxes, discs, a bottle, or cloth from edge to edge."""
+    """A background, cloth from edge to edge, or noise, perhaps with discs and shards."""
     w, h = size
     picture = background(rng, size).astype(np.float32)
     if rng.random() < 0.3:
         picture = make_fabric(rng, h, w, w / rng.uniform(1, 4))[0].astype(np.float32)
+    if rng.random() < 0.15:
+        cells = int(rng.integers(1, 24))
+        coarse = rng.integers(0, 256, (h // cells + 2, w // cells + 2, 3)).astype(np.float32)
+        picture = cv2.resize(coarse, (w, h), interpolation=int(rng.choice([cv2.INTER_NEAREST, cv2.INTER_CUBIC])))
     for _ in range(int(rng.integers(0, 5))):
         x, y, r = rng.uniform(0, w), rng.uniform(0, h), rng.uniform(0.05, 0.35) * w
         if rng.random() < 0.5:

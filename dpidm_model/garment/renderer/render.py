@@ -11,9 +11,10 @@ from .layers import LAYER_NAMES, GarmentLayer, RenderedGarment
 from .outline import INNER, Cut
 from .paint import Cloth, paint, paint_piece, transform
 from .scene import background, camera, cast_shadow, folds, place, wobble
-from .tops import DRESS_TOPS, REST_ARM, TOPS, TopSpec, build_top, sample_arms, sample_top
+from .tops import DRESS_TOPS, REST_ARM, TOPS, TopSpec, add_hanger, build_top, sample_arms, sample_top
 
 CATEGORY_SHARES = {"upper": 0.46, "lower": 0.27, "dress": 0.27}
+HANGERS = 0.07  # share of tops and dresses that hang
 REST_SPREAD = 0.06  # of trouser legs in rest pose, radians
 
 
@@ -38,7 +39,12 @@ class Garment:
         if isinstance(self.spec, BottomSpec):
             right, left = (REST_SPREAD, REST_SPREAD) if rng is None else self.spec.spread + rng.normal(0, 0.02, 2)
             return build_bottom(self.spec, (float(right), float(left)))
-        return build_top(self.spec, (REST_ARM, REST_ARM) if rng is None else sample_arms(rng, self.spec))
+        if rng is None:
+            return build_top(self.spec, (REST_ARM, REST_ARM))
+        cut = build_top(self.spec, sample_arms(rng, self.spec))
+        if rng.random() < HANGERS:
+            add_hanger(cut, self.spec)
+        return cut
 
 
 def build_garment(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .outline import CLOTH, CONTRAST, INNER, TRIM, Cut, Dot, Piece, Stroke, heading, point_at, ribbon, smooth
+from .outline import CLOTH, CONTRAST, HAIR, INNER, TRIM, Cut, Dot, Piece, Stroke, heading, point_at, ribbon, smooth
 
 SHORTEST_DRESS = 3.7  # hem height; no top is longer, so that the two can be told apart
 LONG_SLEEVE = 1.75  # from this length on a sleeve covers the elbow and has a wrist
@@ -451,6 +451,19 @@ def _skirt_of_dress(cut: Cut, spec: TopSpec, torso: Piece) -> None:
             cut.points[f"{side}_{name}"] = (x, y, 2)
             cut.joints[f"{side}_{name}"] = (sign * 0.7, y) if name == "hip" else (x, y)
     cut.halfwidths["skirt"] = (hip, spec.skirt_half)
+
+
+def add_hanger(cut: Cut, spec: TopSpec) -> None:
+    """A hanger in the garment (in place): hook and bar behind the front neckline."""
+    slope = (spec.drop + 0.05) / 1.0
+    t = np.linspace(-0.95, 0.95, 9)
+    top = np.stack([t, slope * np.abs(t) + 0.02], 1)
+    bar = np.concatenate([top, top[::-1] + [0, 0.07]]).astype(np.float32)
+    angle = np.linspace(-0.6, 3.9, 16)
+    hook = np.stack([0.14 * np.sin(angle), -0.42 - 0.14 * np.cos(angle)], 1)
+    left, right = ribbon(np.concatenate([[(0.0, 0.03), (0.0, -0.1)], hook[::-1]]), np.full(18, 0.045), 2)
+    for outline in (bar, np.concatenate([left, right[::-1]])):
+        cut.pieces.append(Piece(layer="", outline=outline.astype(np.float32), depth=1.5, material=HAIR))
 
 
 def _peplum(cut: Cut, spec: TopSpec) -> None:
