@@ -67,8 +67,8 @@ def run(out: Path, person_seed: int, garment_seed: int, kind: str) -> dict:
 def main() -> int:
     parser = make_parser(__doc__, EXAMPLES)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1] / "sample", help="folder")
-    parser.add_argument("--person-seed", type=int, default=28, help="seed of the person and the motion")
-    parser.add_argument("--garment-seed", type=int, default=1, help="seed of the garment picture")
+    parser.add_argument("--person-seed", type=int, default=32, help="seed of the person and the motion")
+    parser.add_argument("--garment-seed", type=int, default=11, help="seed of the garment picture")
     parser.add_argument("--kind", default="longsleeve", help="kind of garment, as the garment renderer names it")
     args = parser.parse_args()
     work = lambda: run(args.out, args.person_seed, args.garment_seed, args.kind)  # noqa: E731

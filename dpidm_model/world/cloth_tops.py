@@ -122,7 +122,7 @@ def add_sleeve(
     if not flat.found_R.any():
         return
     first, end = probe[flat.found_R][0], min(probe[flat.found_R][-1], 1.04)
-    cap = -0.2 * np.clip((1 - neck - 0.18) / SHOULDER_SLOPE, 0.2, 0.9)  # as far in as the neckline leaves room
+    cap = -0.2 * np.clip((1 - neck - 0.30) / SHOULDER_SLOPE, 0.2, 0.9)  # as far in as the neckline leaves room
     begin, steady = (cap, min(0.30, end * 0.6)) if half == 0 else (max(first, -0.65), max(first, -0.65) + 0.03)
     at_R = np.linspace(begin, end, max(5, round((14 if half else 16) * detail * max(end - begin, 0.3))))
     width_at_R = np.minimum(np.maximum(at_R, steady), end - 0.03)  # the cap is cut on the slant: the width below it

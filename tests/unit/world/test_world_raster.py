@@ -8,7 +8,7 @@ from dpidm_model.world.raster import rasterise
 SHAPE = (23, 31)
 
 
-def soup(seed: int, count: int = 40):
+def soup(seed: int, count: int = 120):
     """Random front-facing triangles, some reaching outside of the picture."""
     rng = np.random.default_rng(seed)
     vertices = np.empty((count * 3, 3), np.float32)
@@ -46,7 +46,7 @@ def test_same_triangle_and_depth_as_the_reference(seed):
     drawn = found.paint(found.triangles_N, -1)
     same = drawn == best
     assert same.mean() > 0.995  # pixel centres on an edge may fall to either side in float32
-    assert (best >= 0).mean() > 0.3
+    assert (best >= 0).mean() > 0.25
     painted = found.paint(found.depth_N, 0)
     agree = same & (best >= 0)
     np.testing.assert_allclose(painted[agree], depth[agree], atol=1e-4)
