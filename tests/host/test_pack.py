@@ -14,7 +14,7 @@ HEAVY = ("diffusers", "cv2", "onnxruntime", "ai_edge_litert", "controlnet_aux", 
 
 
 def test_loads_without_a_warning(server):
-    log = server.log()
+    log = server.log().partition("Starting server")[0]
     assert "IMPORT FAILED" not in log
     assert re.search(r"seconds: .*ComfyUI-DPIDM\.v1", log), "the host does not list the pack"
     ours = [
