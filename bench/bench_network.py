@@ -90,7 +90,10 @@ def flops() -> dict:
 
 @torch.no_grad()
 def step_time(repeats: int = 2) -> dict:
-    """Seconds of one guided step at half SD 1.5 width, naive and ours alternating; the best of each counts."""
+    """Seconds of one guided step at half SD 1.5 width, naive and ours alternating; the best of each counts.
+
+    CPU seconds too: a busy machine lengthens the others.
+    """
     model = build_model(HALF, seed=0)
     for parameter in model.parameters():  # so that nothing is skipped or equal by being zero
         if not parameter.any():
@@ -98,19 +101,23 @@ def step_time(repeats: int = 2) -> dict:
     naive = copy.deepcopy(model)
     make_naive(naive)
     seconds, outputs = {"ours": [], "naive": []}, {}
+    cpu: dict[str, list[float]] = {"ours": [], "naive": []}
     for _ in range(repeats):
         for name, one in (("ours", model), ("naive", naive)):
             x, given = conditions(one, FRAMES)
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             outputs[name] = one(x, 500, given, half="both")[0]
             seconds[name].append(time.perf_counter() - start)
+            cpu[name].append(time.process_time() - used)
     flop = [step_flops(HALF)["total"], step_flops(HALF, tuple(PARTS))["total"]]
     best = {name: min(times) for name, times in seconds.items()}
     return {
         "width": "half of SD 1.5",
         "frames": FRAMES,
         "seconds": seconds,
+        "cpu_seconds": cpu,
         "naive_over_ours_time": best["naive"] / best["ours"],
+        "naive_over_ours_cpu_time": min(cpu["naive"]) / min(cpu["ours"]),
         "naive_over_ours_flops": flop[1] / flop[0],
         "gflop_per_second": {"ours": flop[0] / best["ours"], "naive": flop[1] / best["naive"]},
         "max_abs_difference": (outputs["ours"] - outputs["naive"]).abs().max().item(),
