@@ -47,6 +47,9 @@ class DPIDMAgnosticMask(io.ComfyNode):
                     tooltip="White where the person is (any segmentation node, one mask or one per frame): the mask "
                     "then stays near the body.",
                 ),
+                io.Mask.Input(
+                    "keep", optional=True, tooltip="White on things to leave alone: a bag, long hair, another person."
+                ),
             ],
             outputs=[
                 io.Image.Output("agnostic", display_name="agnostic"),
@@ -57,7 +60,7 @@ class DPIDMAgnosticMask(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, images, pose, category, grow, feather, keep_hands=True, keep_head=True, segmentation=None
+        cls, images, pose, category, grow, feather, keep_hands=True, keep_head=True, segmentation=None, keep=None
     ) -> io.NodeOutput:
         from ..dpidm_model.frames.agnostic import MaskOptions
         from ..dpidm_model.frames.clip import agnostic_clip
@@ -67,7 +70,7 @@ class DPIDMAgnosticMask(io.ComfyNode):
         image_batch(images, "images (the frames)")
         options = MaskOptions(category=category, grow=grow, feather=feather, keep_hands=keep_hands, keep_head=keep_head)
         track = to_track(pose, frames=len(images))
-        return io.NodeOutput(*agnostic_clip(images, track, options, segmentation))
+        return io.NodeOutput(*agnostic_clip(images, track, options, segmentation, keep))
 
 
 NODES = [DPIDMAgnosticMask]

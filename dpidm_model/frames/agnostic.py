@@ -28,24 +28,27 @@ class MaskShape:
 
     shoulder, side: how far torso corners reach beyond shoulders and hips.  hem: end of tops between shoulders (0) and
     hips (1).  neck: reach above the shoulder line.  arm, cuff: half-width at elbow and wrist, away from the body.
-    inner: the same towards the body.  beyond: reach of sleeves past the wrist.  waist: start of bottoms above the hips.
-    leg, ankle: half-width at hip and ankle.  head, hand: half-width of a kept head and hand.
+    inner: the same towards the body.  beyond, over: reach of sleeves past the wrist, of legs past the ankle.
+    waist: start of bottoms above the hips.  leg, ankle: half-width at hip and ankle.
+    head, hand, forearm: half-width of a kept head, hand and (for bottoms) arm.
     snug, loose: with a person mask, how far torso and legs, and sleeves, may stand off the body.
     """
 
-    shoulder: float = 0.2
-    side: float = 0.23
+    shoulder: float = 0.24
+    side: float = 0.24
     hem: float = 0.8
-    neck: float = 0.28
+    neck: float = 0.35
     arm: float = 0.24
     cuff: float = 0.235
     inner: float = 0.13
     beyond: float = 0.08
+    over: float = 0.05
     waist: float = 0.17
-    leg: float = 0.25
-    ankle: float = 0.2
+    leg: float = 0.26
+    ankle: float = 0.21
     head: float = 0.17
     hand: float = 0.1
+    forearm: float = 0.07
     snug: float = 0.1
     loose: float = 0.14
 
@@ -133,8 +136,10 @@ def garment_mask(
     hiding = mask.copy() if hands_known and options.category != "lower" else np.zeros_like(mask)
     mask |= sleeves
     if options.keep_hands:
-        for _, elbow, wrist, hand in ARMS:
+        for shoulder, elbow, wrist, hand in ARMS:
             _cut_hand(mask, body[[elbow, wrist]], keypoints_K3[hand], unit, shape, hiding)
+            if options.category == "lower":
+                _cut_arm(mask, body[[shoulder, elbow, wrist]], shape.forearm * unit)
     if options.keep_head:
         _cut_head(mask, body, unit, shape)
     return mask
@@ -189,7 +194,7 @@ def _add_bottom(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShap
         _fill(mask, _hull([(h, shape.side * unit) for h in hips] + [(h + up * top, shape.side * unit) for h in hips]))
     widths = (shape.leg * unit, (shape.leg + shape.ankle) / 2 * unit, shape.ankle * unit)
     for leg in LEGS:
-        _add_limb(mask, body[list(leg)], widths)
+        _add_leg(mask, body[list(leg)], widths, shape.over * unit)
     for upper, lower, width in ((0, 1, 0.5 * shape.leg), (1, 2, 0.5 * shape.ankle)):
         ends = [body[[leg[upper], leg[lower]]] for leg in LEGS]
         if min(end[:, 2].min() for end in ends) > 0:
@@ -199,8 +204,8 @@ def _add_bottom(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShap
             _fill(mask, _hull(discs))
 
 
-def _add_limb(mask: np.ndarray, joints_33: np.ndarray, widths: tuple[float, float, float]) -> None:
-    """Two tapering pieces through three joints, cut off flat at the last one (hand and shoe stay)."""
+def _add_leg(mask: np.ndarray, joints_33: np.ndarray, widths: tuple[float, float, float], over: float) -> None:
+    """Thigh and calf, tapering, cut off flat `over` pixels below the ankle: the shoe stays."""
     first, middle, last = joints_33
     if min(first[2], middle[2]) > 0:
         _fill(mask, _hull([(first[:2], widths[0]), (middle[:2], widths[1])]))
@@ -210,7 +215,8 @@ def _add_limb(mask: np.ndarray, joints_33: np.ndarray, widths: tuple[float, floa
         if length > 1e-3:
             across = np.array([-along[1], along[0]]) / length
             corners = [middle[:2] + across * widths[1], middle[:2] - across * widths[1]]
-            corners += [last[:2] - across * widths[2], last[:2] + across * widths[2]]
+            end = last[:2] + along / length * over
+            corners += [end - across * widths[2], end + across * widths[2]]
             _fill(mask, np.array(corners))
 
 
@@ -232,6 +238,13 @@ def _cut_hand(
         if 0 <= y < hiding.shape[0] and 0 <= x < hiding.shape[1] and hiding[y, x]:
             return
         _fill(mask, _hull([(palm, shape.hand * unit), (palm + along * 0.12 * unit, 0.8 * shape.hand * unit)]), value=0)
+
+
+def _cut_arm(mask: np.ndarray, arm_33: np.ndarray, width: float) -> None:
+    """Keep an arm that hangs in front of or beside bottoms."""
+    for first, second in ((arm_33[0], arm_33[1]), (arm_33[1], arm_33[2])):
+        if min(first[2], second[2]) > 0:
+            _fill(mask, _hull([(first[:2], width), (second[:2], width)]), value=0)
 
 
 def _cut_head(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShape) -> None:

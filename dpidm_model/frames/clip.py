@@ -20,11 +20,16 @@ def batch_size(images_FHW3: Tensor) -> tuple[int, int]:
 
 
 def agnostic_clip(
-    images_FHW3: Tensor, track: PoseTrack, options: MaskOptions, segmentation: Tensor | None = None
+    images_FHW3: Tensor,
+    track: PoseTrack,
+    options: MaskOptions,
+    segmentation: Tensor | None = None,
+    keep: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Agnostic frames, masks and preview of a clip. track: one person, of as many frames.
 
-    segmentation: MASK of the person, one or one per frame. Raises InputError where the inputs do not fit together.
+    segmentation: MASK of the person; keep: MASK of things that must not be covered (a bag, long hair); each one or one
+    per frame. Raises InputError where the inputs do not fit together.
     """
     frames, size = len(images_FHW3), batch_size(images_FHW3)
     if len(track) != frames:
@@ -32,11 +37,13 @@ def agnostic_clip(
     person = None
     if segmentation is not None:
         person = (mask > 0.5 for mask in masks_for(segmentation, frames, size, "segmentation"))
+    kept = masks_for(keep, frames, size, "keep") if keep is not None else [None] * frames
     agnostic = torch.empty(images_FHW3.shape, dtype=torch.float32)
     preview = torch.empty_like(agnostic)
     masks = torch.empty(images_FHW3.shape[:3], dtype=torch.float32)
-    pairs = zip(float_frames(images_FHW3), clip_masks(track, size, options, person))
-    for index, (frame, mask) in enumerate(pairs):
+    steps = zip(float_frames(images_FHW3), clip_masks(track, size, options, person), kept)
+    for index, (frame, mask, kept_HW) in enumerate(steps):
+        mask = mask if kept_HW is None else mask * (1 - kept_HW.clip(0, 1))
         masks[index] = torch.from_numpy(mask)
         agnostic[index] = torch.from_numpy(agnostic_frame(frame, mask))
         preview[index] = torch.from_numpy(overlay_frame(frame, mask))

@@ -152,3 +152,21 @@ def test_images_are_not_changed_in_place():
     before = images.clone()
     agnostic_clip(images, track([POSE] * 2), MaskOptions(feather=4), torch.ones(1, 60, 40))
     assert torch.equal(images, before)
+
+
+def test_what_must_be_kept_is_kept():
+    images = torch.rand(2, 60, 40, 3)
+    keep = torch.zeros(1, 60, 40)
+    keep[:, 20:30] = 1
+    free = agnostic_clip(images, track([POSE] * 2), MaskOptions())[1]
+    _, masks, _ = agnostic_clip(images, track([POSE] * 2), MaskOptions(), keep=keep)
+    assert free[:, 20:30].any()
+    assert not masks[:, 20:30].any()
+    assert torch.equal(masks[:, 30:], free[:, 30:])
+
+
+def test_an_arm_beside_bottoms_is_kept():
+    pose = POSE.copy()
+    pose[4, :2] = POSE[8, :2] + (0, 60)
+    x, y = (0.3 * pose[3, :2] + 0.7 * pose[4, :2]).astype(int)
+    assert not mask_of("lower", pose)[y, x]
