@@ -11,7 +11,9 @@ from .layers import LAYER_NAMES, GarmentLayer, RenderedGarment
 from .outline import INNER, Cut
 from .paint import Cloth, paint, paint_piece, transform
 from .scene import background, camera, cast_shadow, folds, place, wobble
-from .tops import DRESS_TOPS, REST_ARM, TOPS, TopSpec, add_hanger, build_top, sample_arms, sample_top
+from .top_details import add_hanger
+from .top_spec import DRESS_TOPS, REST_ARM, TOPS, TopSpec, sample_arms, sample_top
+from .tops import build_top
 
 CATEGORY_SHARES = {"upper": 0.46, "lower": 0.27, "dress": 0.27}
 HANGERS = 0.07  # share of tops and dresses that hang

@@ -7,7 +7,7 @@ import pytest
 from dpidm_model.errors import InputError
 from dpidm_model.garment.renderer import LAYER_NAMES, render_garment, render_negative
 from dpidm_model.garment.renderer.bottoms import BOTTOMS
-from dpidm_model.garment.renderer.tops import TOPS
+from dpidm_model.garment.renderer.top_spec import TOPS
 from dpidm_model.handovers import GARMENT_SLOTS
 
 ALWAYS = {
