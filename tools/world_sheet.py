@@ -15,7 +15,7 @@ from dpidm_model.files import atomic_path
 from dpidm_model.handovers import CATEGORIES
 from dpidm_model.world.clip import SPLITS, make_clip
 
-EXAMPLES = "  python tools/world_sheet.py --out sheet.png\n  python tools/world_sheet.py --category dress --split test --out d.png"
+EXAMPLES = "  python tools/world_sheet.py --out sheet.png\n  python tools/world_sheet.py --category dress --out d.png"
 
 
 def row(seed: int, size: tuple[int, int], frames: int, category: str) -> np.ndarray:

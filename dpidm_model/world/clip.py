@@ -186,7 +186,7 @@ def _set_stage(rngs, frames: int, size: tuple[int, int], fps: float, category: s
     body = _draw(mesh, texture, camera, light, frames)
     if category == "lower":
         top = _pick_garment(rngs["other"], size, "upper", None)
-        mesh, texture = garment_mesh(rngs["other"], person, top, detail)
+        mesh, texture = garment_mesh(rngs["other"], person, top, detail, lowest=rngs["other"].uniform(0.02, 0.24))
         mesh = replace(mesh, part_T=np.full_like(mesh.part_T, Part.OTHER_GARMENT))
         tops = _draw(mesh, texture, camera, light, frames)
         body = [joined(*over(below, above, COVERS)) for below, above in zip(body, tops, strict=True)]

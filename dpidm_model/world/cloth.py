@@ -13,17 +13,22 @@ from .person import Person
 
 
 def garment_mesh(
-    rng: np.random.Generator, person: Person, garment: RenderedGarment, detail: float = 1.0
+    rng: np.random.Generator,
+    person: Person,
+    garment: RenderedGarment,
+    detail: float = 1.0,
+    lowest: float = -10.0,
 ) -> tuple[Mesh, np.ndarray]:
     """The worn garment's mesh and its atlas picture (H, W, 4).
 
     garment: rendered with layers.  detail: mesh resolution, 1 = fine enough for 512x384.
+    lowest: trunk height (0 hip joints, 1 shoulders) below which a top is cut off, as if tucked in.
     """
     builder, atlas, folds = MeshBuilder(), Atlas(), make_folds(rng)
     torso, skirt = garment.layer("torso"), garment.layer("skirt")
     if torso is not None:
         sleeved = garment.landmarks.sleeve != "none"
-        add_torso(builder, atlas, person, torso, folds, detail, sleeved)
+        add_torso(builder, atlas, person, torso, folds, detail, sleeved, lowest)
     if skirt is not None and torso is not None:
         add_dress_skirt(builder, atlas, person, skirt, torso, folds, detail)
     elif skirt is not None:

@@ -20,15 +20,22 @@ SEAM = 1.15  # a shoulder seam lies this much further out than the shoulder join
 
 
 def add_torso(
-    builder, atlas: Atlas, person: Person, layer: GarmentLayer, folds: Folds, detail: float, sleeved: bool
+    builder,
+    atlas: Atlas,
+    person: Person,
+    layer: GarmentLayer,
+    folds: Folds,
+    detail: float,
+    sleeved: bool,
+    lowest: float,
 ) -> None:
-    """Neckline to hem around the trunk; below the hips the cloth hangs."""
+    """Neckline to hem (or to `lowest`) around the trunk; below the hips the cloth hangs."""
     shoulders = [anchor(layer, f"{s}_shoulder") for s in SIDES]
     hips = [anchor(layer, f"{s}_hip") for s in SIDES]
     top, low = np.mean(shoulders, 0), np.mean(hips, 0)
     per_height = (low - top) / SHOULDER_HEIGHT  # canvas pixels per trunk height, downwards
     rows = np.flatnonzero((layer.rgba_HW4[..., 3] > 127).any(1))
-    hem = SHOULDER_HEIGHT - (rows[-1] + 1 - top[1]) / per_height[1]
+    hem = max(SHOULDER_HEIGHT - (rows[-1] + 1 - top[1]) / per_height[1], lowest)
     collar = min(SHOULDER_HEIGHT + (top[1] - rows[0]) / per_height[1], NECK_HEIGHT)
     height_R = np.linspace(collar, hem, max(10, round(30 * detail)))
     angle_S = ring_angles(2 * max(9, round(20 * detail)) + 1)
