@@ -75,6 +75,7 @@ class DPIDMConfig:
     attention_start: "keys_equal_queries" starts every self-attention with equal key and query weights - not in the
         paper: for training from scratch.
     pose_input: "encoder" adds the encoded pose after conv_in instead (PoseGuider style, control of the ablation).
+    garment_timestep: t at which the garment U-Net runs, once per generation - not in the paper: 0.
     tsa, tsa_frames, tsa_patch: temporal-shift attention, L preceding frames (not in the paper: 3), side in tokens of
         the mosaic's patches (not in the paper: 1).
     temporal: where PATA's temporal layer stands: "in_block" (paper: after CA), "after_block" (AnimateDiff's 21
@@ -99,6 +100,7 @@ class DPIDMConfig:
     adapter_init: str = "zero"
     attention_start: str = "default"
     pose_input: str = "none"
+    garment_timestep: int = 0
     tsa: bool = True
     tsa_frames: int = 3
     tsa_patch: int = 1

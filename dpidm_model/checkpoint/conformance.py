@@ -96,6 +96,7 @@ def import_vectors(source: str, folder: Path, said: dict[str, Any]) -> Imported:
     changes = {
         "heads": tuple(heads) if isinstance(heads, list) else (heads,) * levels,
         "norm_groups": unet["norm_num_groups"],
+        "garment_timestep": said["reference_timestep"],
         "temporal_heads": unet["motion_module_kwargs"]["num_attention_heads"],
         "temporal_max_frames": unet["motion_module_kwargs"]["temporal_position_encoding_max_len"],
     }
@@ -216,7 +217,10 @@ def reference_features(model: DPIDM, given: dict[str, Tensor], keys: list[str]) 
     for token in (torch.zeros_like(clip), clip):
         bank: dict[str, GarmentFeatures] = {}
         model.garment_unet(
-            latent, 0, None, cross_attention_kwargs={"features": bank, "clip": token, "attention": attend}
+            latent,
+            model.config.garment_timestep,
+            None,
+            cross_attention_kwargs={"features": bank, "clip": token, "attention": attend},
         )
         banks.append(bank)
     ours = {}

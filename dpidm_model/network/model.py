@@ -54,7 +54,7 @@ class DPIDM(nn.Module):
         strengths: Strengths = FULL,
         attention: Attend = attend,
     ) -> GarmentConditions:
-        """Run the garment U-Net once, at t = 0 (not in the paper: t), and keep what the main U-Net's layers need.
+        """Run the garment U-Net once, at config.garment_timestep, and keep what the main U-Net's layers need.
 
         latent_BCHW: clean garment latents, scaled.  pose_image_B3HW: drawn garment poses, 0..1, 8x the latent's size;
         None only where PASA has no pose.  clip_BE: CLIP image embeddings; None = zeros.
@@ -75,7 +75,7 @@ class DPIDM(nn.Module):
         features: dict[str, GarmentFeatures] = {}
         self.garment_unet(
             latent_BCHW,
-            0,
+            self.config.garment_timestep,
             None,
             cross_attention_kwargs={"features": features, "clip": clip_BE, "attention": attention},
         )

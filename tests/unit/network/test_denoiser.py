@@ -337,3 +337,10 @@ def test_channel_order_is_a_matter_of_the_first_convolution():
     other.main_unet.conv_in.weight.copy_(torch.cat([noise, agnostic, mask], 1))
     x, conditions = inputs(model)
     torch.testing.assert_close(model(x, 3, conditions), other(x, 3, conditions), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_the_garments_timestep_is_a_config_field():
+    early, late = loud(SMALL), loud(replace(SMALL, garment_timestep=500))
+    first, second = (inputs(m)[1].garment.layers["mid_block.attentions.0"].k_GLC for m in (early, late))
+    assert (first - second).abs().max() > 1e-4
