@@ -120,8 +120,23 @@ def _waistband(cut: Cut, spec: BottomSpec) -> None:
             cut.pieces[-1].strokes.append(Stroke(points=cord, width=0.05, tone=1.25 if x > 0 else 0.7))
 
 
-def _leg(cut: Cut, spec: BottomSpec, side: str, sign: float, spread: float) -> None:
-    """Half of the pelvis and one leg; the outer seam through hip and knee, the inner one from the crotch."""
+@dataclass(frozen=True, kw_only=True)
+class _Leg:
+    """One leg's geometry: joints of its centre line, half widths, outer and inner seam, and its edge at the middle."""
+
+    root: np.ndarray
+    knee: np.ndarray
+    end: np.ndarray
+    down: np.ndarray
+    across: np.ndarray
+    thigh: float
+    knee_half: float
+    spread: float
+    outer: np.ndarray
+    inner: np.ndarray
+
+
+def _leg_geometry(spec: BottomSpec, sign: float, spread: float) -> _Leg:
     leg_length = spec.length - spec.crotch
     thigh = (spec.hip[0] + 0.02) / 2
     apart = (spec.hem + spec.gap - thigh) / leg_length  # wide legs stand further apart, or they would look like a skirt
@@ -136,53 +151,61 @@ def _leg(cut: Cut, spec: BottomSpec, side: str, sign: float, spread: float) -> N
     knee_half = (thigh + spec.hem) / 2 * (0.95 if spec.hem < thigh else 1.0)
     if not spec.is_short and spec.hem > 0.45:
         knee_half = min(knee_half, spec.hem * 1.02)
-    outer = smooth(
-        [
-            (sign, 0.0),
-            (sign * spec.hip[0], spec.hip[1]),
-            root + across * thigh,
-            knee + across * knee_half,
-            end + across * spec.hem,
-        ]
-    )
-    inner = smooth([(0.0, spec.crotch), knee - across * knee_half, end - across * spec.hem])
+    seam = [(sign, 0.0), (sign * spec.hip[0], spec.hip[1]), root + across * thigh, knee + across * knee_half]
+    return _Leg(
+        root=root, knee=knee, end=end, down=down, across=across, thigh=thigh, knee_half=knee_half, spread=spread,
+        outer=smooth([*seam, end + across * spec.hem]),
+        inner=smooth([(0.0, spec.crotch), knee - across * knee_half, end - across * spec.hem]),
+    )  # fmt: skip
+
+
+def _leg(cut: Cut, spec: BottomSpec, side: str, sign: float, spread: float) -> None:
+    """Half of the pelvis and one leg; the outer seam through hip and knee, the inner one from the crotch."""
+    leg = _leg_geometry(spec, sign, spread)
     waist = _waist_line(spec)
     waist = waist[:5] if sign < 0 else waist[4:][::-1]
-    middle = np.array([(0.0, waist[-1, 1]), (0.0, spec.crotch)], np.float32)
-    whole = np.concatenate([outer[::-1], waist[1:], middle, inner[1:]])
-    depth, grain = 4.0 if sign < 0 else 4.1, (float(root[0]), 0.0, -sign * spread)
-    if spec.is_short:
-        piece = Piece(layer=f"{side}_upper_leg", outline=whole, depth=depth, grain=grain)
-        cut.pieces.append(piece)
-        cut.points[f"{side}_knee"] = (float(end[0]), float(end[1]), 2)
-        cut.joints[f"{side}_knee"] = (float(root[0] + down[0] * 2.3), float(root[1] + down[1] * 2.3))
-        cut.halfwidths[f"{side}_upper_leg"] = (thigh, spec.hem)
-    else:
-        split = float(knee[1])
-        upper_outer, lower_outer = outer[outer[:, 1] < split], outer[outer[:, 1] >= split - 0.12]
-        upper_inner, lower_inner = inner[inner[:, 1] < split], inner[inner[:, 1] >= split - 0.12]
-        top = np.concatenate(
-            [[point_at(outer, split)], upper_outer[::-1], waist[1:], middle, upper_inner[1:], [point_at(inner, split)]]
-        ).astype(np.float32)
-        cut.pieces.append(Piece(layer=f"{side}_upper_leg", outline=top, depth=depth, grain=grain))
-        low = np.concatenate(
-            [[point_at(outer, split - 0.06)], lower_outer, lower_inner[::-1], [point_at(inner, split - 0.06)]]
-        )
-        piece = Piece(layer=f"{side}_lower_leg", outline=low.astype(np.float32), depth=depth - 0.05, grain=grain)
-        cut.pieces.append(piece)
-        cut.points[f"{side}_knee"] = (float(knee[0]), float(knee[1]), 2)
-        cut.points[f"{side}_ankle"] = (float(end[0]), float(end[1]), 2)
-        for name, point in (("knee", knee), ("ankle", end)):
-            cut.joints[f"{side}_{name}"] = (float(point[0]), float(point[1]))
-        cut.halfwidths[f"{side}_upper_leg"] = (thigh, knee_half)
-        cut.halfwidths[f"{side}_lower_leg"] = (knee_half, spec.hem)
-    hem = np.array([end + across * spec.hem - down * 0.1, end - across * spec.hem - down * 0.1], np.float32)
+    top = [waist[1:], np.array([(0.0, waist[-1, 1]), (0.0, spec.crotch)], np.float32)]
+    depth, grain = 4.0 if sign < 0 else 4.1, (float(leg.root[0]), 0.0, -sign * leg.spread)
+    piece = (_short_leg if spec.is_short else _long_leg)(cut, spec, side, leg, top, depth, grain)
+    corners = [leg.end + leg.across * spec.hem, leg.end - leg.across * spec.hem]
+    hem = np.array([corner - leg.down * 0.1 for corner in corners], np.float32)
     piece.strokes.append(Stroke(points=hem, width=0.035, tone=0.72))
     if spec.detail == "cord" and not spec.is_short:
-        corners = [end + across * spec.hem, end - across * spec.hem]
-        corners += [corners[1] - down * 0.35, corners[0] - down * 0.35]
+        corners += [corners[1] - leg.down * 0.35, corners[0] - leg.down * 0.35]
         outline = np.array(corners, np.float32)
         cut.pieces.append(Piece(layer=piece.layer, outline=outline, depth=depth + 0.05, material=TRIM))
+
+
+def _short_leg(cut: Cut, spec: BottomSpec, side: str, leg: _Leg, top: list, depth: float, grain) -> Piece:
+    """One piece from waist to hem; the knee landmark is the hem's middle."""
+    outline = np.concatenate([leg.outer[::-1], *top, leg.inner[1:]])
+    piece = Piece(layer=f"{side}_upper_leg", outline=outline, depth=depth, grain=grain)
+    cut.pieces.append(piece)
+    cut.points[f"{side}_knee"] = (float(leg.end[0]), float(leg.end[1]), 2)
+    knee = leg.root + leg.down * 2.3
+    cut.joints[f"{side}_knee"] = (float(knee[0]), float(knee[1]))
+    cut.halfwidths[f"{side}_upper_leg"] = (leg.thigh, spec.hem)
+    return piece
+
+
+def _long_leg(cut: Cut, spec: BottomSpec, side: str, leg: _Leg, top: list, depth: float, grain) -> Piece:
+    """Two pieces that overlap at the knee; returns the lower one."""
+    outer, inner, split = leg.outer, leg.inner, float(leg.knee[1])
+    upper_outer, lower_outer = outer[outer[:, 1] < split], outer[outer[:, 1] >= split - 0.12]
+    upper_inner, lower_inner = inner[inner[:, 1] < split], inner[inner[:, 1] >= split - 0.12]
+    thigh = [[point_at(outer, split)], upper_outer[::-1], *top, upper_inner[1:], [point_at(inner, split)]]
+    outline = np.concatenate(thigh).astype(np.float32)
+    cut.pieces.append(Piece(layer=f"{side}_upper_leg", outline=outline, depth=depth, grain=grain))
+    shin = [[point_at(outer, split - 0.06)], lower_outer, lower_inner[::-1], [point_at(inner, split - 0.06)]]
+    outline = np.concatenate(shin).astype(np.float32)
+    piece = Piece(layer=f"{side}_lower_leg", outline=outline, depth=depth - 0.05, grain=grain)
+    cut.pieces.append(piece)
+    for name, point in (("knee", leg.knee), ("ankle", leg.end)):
+        cut.points[f"{side}_{name}"] = (float(point[0]), float(point[1]), 2)
+        cut.joints[f"{side}_{name}"] = (float(point[0]), float(point[1]))
+    cut.halfwidths[f"{side}_upper_leg"] = (leg.thigh, leg.knee_half)
+    cut.halfwidths[f"{side}_lower_leg"] = (leg.knee_half, spec.hem)
+    return piece
 
 
 def _fly(cut: Cut, spec: BottomSpec) -> None:

@@ -1,15 +1,15 @@
 """`render_garment`: one seed -> one product photo with its landmarks, mask and, if asked for, its cloth layers."""
 
-import cv2
 import numpy as np
 
 from ...errors import InputError
 from ...handovers import GARMENT_SLOTS, GarmentLandmarks
 from .bottoms import BOTTOMS, BottomSpec, build_bottom, sample_bottom
 from .fabric import colour, draw_print, make_fabric, other_colour
-from .layers import LAYER_NAMES, GarmentLayer, RenderedGarment
-from .outline import INNER, Cut
-from .paint import Cloth, paint, paint_piece, transform
+from .layers import RenderedGarment
+from .outline import Cut
+from .paint import Cloth, paint, transform
+from .rest import rest_layers
 from .scene import background, camera, cast_shadow, folds, place, wobble
 from .top_details import add_hanger
 from .top_spec import DRESS_TOPS, REST_ARM, TOPS, TopSpec, sample_arms, sample_top
@@ -102,58 +102,6 @@ def _landmarks(cut: Cut, to_pixels_33: np.ndarray, size: tuple[int, int], catego
     return GarmentLandmarks(points_K3, visibility_K, size, category, cut.sleeve)
 
 
-def _layers(
-    garment: Garment, cloth: Cloth, size: tuple[int, int], rng: np.random.Generator
-) -> tuple[GarmentLayer, ...]:
-    """The pieces in rest pose, grouped by layer; the inside of the back and hoods behind the neck are left out."""
-    cut = garment.cut(None)
-    to_pixels, unit = place(rng, cut, size, clean=True)
-    layers = []
-    for name in sorted(
-        LAYER_NAMES, key=lambda n: min((p.depth for p in cut.pieces if p.layer == n and p.depth > 2), default=9)
-    ):
-        pieces = [
-            p
-            for p in sorted(cut.pieces, key=lambda p: p.depth)
-            if p.layer == name and p.material != INNER and p.depth > 2
-        ]
-        if not pieces:
-            continue
-        colour_HW3 = np.empty((size[1], size[0], 3), np.float32)
-        colour_HW3[:] = cloth.fabric_HW3.reshape(-1, 3).mean(0)
-        alpha_HW = np.zeros((size[1], size[0]), np.float32)
-        for piece in pieces:
-            painted = paint_piece(piece, cloth, to_pixels, size, unit)
-            if painted:
-                (x0, y0, x1, y1), picture, cover8 = painted
-                cover = cover8.astype(np.float32) / 255
-                window = colour_HW3[y0:y1, x0:x1]
-                soft = np.minimum(
-                    1, cv2.dilate(cover, np.ones((3, 3)))
-                )  # colour reaches past the edge, coverage does not
-                window += (picture - window) * soft[..., None]
-                alpha_HW[y0:y1, x0:x1] = np.maximum(alpha_HW[y0:y1, x0:x1], cover)
-        side = name[0]
-        anchors = {
-            "torso": ("neck", "r_shoulder", "l_shoulder", "r_hip", "l_hip"),
-            "skirt": ("r_hip", "l_hip", "r_knee", "l_knee", "r_ankle", "l_ankle"),
-            "upper_sleeve": (f"{side}_shoulder", f"{side}_elbow"),
-            "lower_sleeve": (f"{side}_elbow", f"{side}_wrist"),
-            "upper_leg": (f"{side}_hip", f"{side}_knee", "crotch"),
-            "lower_leg": (f"{side}_knee", f"{side}_ankle"),
-        }[name if name in ("torso", "skirt") else name[2:]]
-        places = transform(to_pixels, np.array([cut.joints[a] for a in anchors if a in cut.joints]))
-        layers.append(
-            GarmentLayer(
-                name=name,
-                rgba_HW4=np.dstack([np.clip(colour_HW3, 0, 255), alpha_HW * 255]).astype(np.uint8),
-                anchors={a: (float(x), float(y)) for a, (x, y) in zip([a for a in anchors if a in cut.joints], places)},
-                halfwidth=tuple(float(v * unit) for v in cut.halfwidths.get(name, (0.5, 0.5))),  # type: ignore[arg-type]
-            )
-        )
-    return tuple(layers)
-
-
 def render_garment(
     seed: int,
     size: tuple[int, int] = (192, 256),
@@ -197,7 +145,7 @@ def render_garment(
         mask_HW=(cloth_HW * 255 + 0.5).astype(np.uint8),
         landmarks=_landmarks(cut, to_pixels, size, category),
         kind=garment.kind if category != "dress" else f"{garment.kind}_dress",
-        layers=_layers(garment, cloth, size, cloth_rng) if layers else (),
+        layers=rest_layers(garment.cut(None), cloth, size, cloth_rng) if layers else (),
     )
 
 

@@ -29,53 +29,67 @@ def back_panel(pieces: list[Piece], spec: TopSpec, front: np.ndarray) -> None:
 
 
 def collar(pieces: list[Piece], spec: TopSpec, front: np.ndarray) -> None:
-    """Rib, shirt collar, turtle neck, hood or lapels."""
+    """The collar that the cut asks for; front: the front neckline, the wearer's right to left."""
+    COLLARS[spec.collar](pieces, spec, front)
+
+
+def _rib(pieces: list[Piece], spec: TopSpec, front: np.ndarray) -> None:
+    if spec.strap:
+        return
+    band = 0.09
+    outer = front * np.array([1 + band / max(spec.neck_half, 0.3), 1.0], np.float32) + np.array([0, band], np.float32)
+    outer[[0, -1], 1] = 0.02
+    stroke = Stroke(points=outer, width=0.018, tone=0.75)
+    outline = np.concatenate([front, outer[::-1]])
+    pieces.append(Piece(layer="torso", outline=outline, depth=5.5, material=TRIM, strokes=[stroke]))
+
+
+def _turtle(pieces: list[Piece], spec: TopSpec, front: np.ndarray) -> None:
+    n, d, h = spec.neck_half, spec.neck_depth, 0.45
+    shape = [(-n, 0.02), (-n * 0.93, -h), (0, -h + 0.05), (n * 0.93, -h), (n, 0.02), (0, d + 0.02)]
+    outline = np.concatenate([smooth(shape[1:4], 4), smooth([*shape[4:], shape[0]], 5)])
+    stroke = Stroke(points=front, width=0.02, tone=0.8)
+    pieces.append(Piece(layer="torso", outline=outline, depth=5.6, strokes=[stroke]))
+
+
+def _shirt(pieces: list[Piece], spec: TopSpec, front: np.ndarray) -> None:
     n, d = spec.neck_half, spec.neck_depth
-    if spec.collar == "rib" and not spec.strap:
-        band = 0.09
-        inner = front * np.array([1 - band / max(n, 0.3), 1.0], np.float32) - np.array([0, 0.0], np.float32)
-        outer = front * np.array([1 + band / max(n, 0.3), 1.0], np.float32) + np.array([0, band], np.float32)
-        outer[[0, -1], 1] = 0.02
-        pieces.append(Piece(layer="torso", outline=np.concatenate([front, outer[::-1]]), depth=5.5, material=TRIM))
-        pieces[-1].strokes.append(Stroke(points=outer, width=0.018, tone=0.75))
-        del inner
-    if spec.collar == "turtle":
-        h = 0.45
-        shape = [(-n, 0.02), (-n * 0.93, -h), (0, -h + 0.05), (n * 0.93, -h), (n, 0.02), (0, d + 0.02)]
-        outline = np.concatenate([smooth(shape[1:4], 4), smooth([*shape[4:], shape[0]], 5)])
-        pieces.append(
-            Piece(layer="torso", outline=outline, depth=5.6, strokes=[Stroke(points=front, width=0.02, tone=0.8)])
-        )
-    if spec.collar == "shirt":
-        for s in (-1, 1):
-            tip = (s * (n * 0.75 + 0.1), d + 0.32)
-            shape = np.array([(s * n * 0.96, -0.16), (0.02 * s, d * 0.95), tip, (s * (n + 0.18), 0.1)], np.float32)
-            stroke = Stroke(points=shape, width=0.018, tone=0.65, closed=True)
-            pieces.append(Piece(layer="torso", outline=shape, depth=5.6, strokes=[stroke], grain=(0, 0, s * 0.5)))
-        band = np.array([(-n * 0.96, -0.16), (n * 0.96, -0.16), (n, 0.06), (0, d * 0.8), (-n, 0.06)], np.float32)
-        pieces.append(Piece(layer="torso", outline=band, depth=1.2, material=CLOTH, shade=0.8))
-    if spec.collar == "hood":
-        outline = smooth(
-            [(-n * 1.25, 0.1), (-0.72, -0.45), (-0.4, -0.95), (0.4, -0.95), (0.72, -0.45), (n * 1.25, 0.1)], 5
-        )
-        pieces.append(Piece(layer="torso", outline=outline, depth=0.5, shade=0.92))
-        opening = smooth([(-n, 0.05), (-0.42, -0.4), (0, -0.62), (0.42, -0.4), (n, 0.05), (0, d), (-n, 0.05)], 4)
-        pieces.append(Piece(layer="torso", outline=opening, depth=1.2, material=INNER, shade=0.6))
-        cords = [
-            Stroke(points=np.array([(s * 0.16, d), (s * 0.2, d + 0.8)], np.float32), width=0.04, tone=1.25)
-            for s in (-1, 1)
-        ]
-        pieces[-1].strokes.append(Stroke(points=opening, width=0.03, tone=0.8))
-        band = np.concatenate([front, front[::-1] + np.array([0, 0.1], np.float32)])
-        pieces.append(Piece(layer="torso", outline=band, depth=5.6, strokes=cords))
-    if spec.collar == "lapel":
-        for s in (-1, 1):
-            shape = np.array(
-                [(s * n, -0.08), (0, d), (s * (n + 0.38), 0.62), (s * (n + 0.2), 0.5), (s * (n + 0.3), 0.25)],
-                np.float32,
-            )
-            stroke = Stroke(points=shape, width=0.02, tone=0.6, closed=True)
-            pieces.append(Piece(layer="torso", outline=shape, depth=5.6, strokes=[stroke], grain=(0, 0, s * 0.35)))
+    for s in (-1, 1):
+        tip = (s * (n * 0.75 + 0.1), d + 0.32)
+        shape = np.array([(s * n * 0.96, -0.16), (0.02 * s, d * 0.95), tip, (s * (n + 0.18), 0.1)], np.float32)
+        stroke = Stroke(points=shape, width=0.018, tone=0.65, closed=True)
+        pieces.append(Piece(layer="torso", outline=shape, depth=5.6, strokes=[stroke], grain=(0, 0, s * 0.5)))
+    band = np.array([(-n * 0.96, -0.16), (n * 0.96, -0.16), (n, 0.06), (0, d * 0.8), (-n, 0.06)], np.float32)
+    pieces.append(Piece(layer="torso", outline=band, depth=1.2, material=CLOTH, shade=0.8))
+
+
+def _hood(pieces: list[Piece], spec: TopSpec, front: np.ndarray) -> None:
+    n, d = spec.neck_half, spec.neck_depth
+    rim = [(-n * 1.25, 0.1), (-0.72, -0.45), (-0.4, -0.95), (0.4, -0.95), (0.72, -0.45), (n * 1.25, 0.1)]
+    pieces.append(Piece(layer="torso", outline=smooth(rim, 5), depth=0.5, shade=0.92))
+    opening = smooth([(-n, 0.05), (-0.42, -0.4), (0, -0.62), (0.42, -0.4), (n, 0.05), (0, d), (-n, 0.05)], 4)
+    edge = Stroke(points=opening, width=0.03, tone=0.8)
+    pieces.append(Piece(layer="torso", outline=opening, depth=1.2, material=INNER, shade=0.6, strokes=[edge]))
+    cords = [np.array([(s * 0.16, d), (s * 0.2, d + 0.8)], np.float32) for s in (-1, 1)]
+    band = np.concatenate([front, front[::-1] + np.array([0, 0.1], np.float32)])
+    strokes = [Stroke(points=cord, width=0.04, tone=1.25) for cord in cords]
+    pieces.append(Piece(layer="torso", outline=band, depth=5.6, strokes=strokes))
+
+
+def _lapel(pieces: list[Piece], spec: TopSpec, front: np.ndarray) -> None:
+    n, d = spec.neck_half, spec.neck_depth
+    for s in (-1, 1):
+        corners = [(s * n, -0.08), (0, d), (s * (n + 0.38), 0.62), (s * (n + 0.2), 0.5), (s * (n + 0.3), 0.25)]
+        shape = np.array(corners, np.float32)
+        stroke = Stroke(points=shape, width=0.02, tone=0.6, closed=True)
+        pieces.append(Piece(layer="torso", outline=shape, depth=5.6, strokes=[stroke], grain=(0, 0, s * 0.35)))
+
+
+def _no_collar(pieces: list[Piece], spec: TopSpec, front: np.ndarray) -> None:
+    """A plain edge."""
+
+
+COLLARS = {"none": _no_collar, "rib": _rib, "turtle": _turtle, "shirt": _shirt, "hood": _hood, "lapel": _lapel}
 
 
 def front_details(torso: Piece, spec: TopSpec) -> None:
