@@ -23,6 +23,12 @@ QUICKSTART_NOTE = """\
 
 Every stage can be swapped: any POSE_KEYPOINT, any MASK, any VAE that fits the model."""
 
+KSAMPLER_NOTE = """\
+## DPIDM with KSampler
+*DPIDM Native Model* gives ComfyUI's own MODEL and CONDITIONING: use any sampler, any scheduler.
+**Context Windows (Manual)** with dim 0 takes clips longer than 32 frames.
+Scheduler: *simple* for dpidm-tiny, *ddim_uniform* for SD 1.5 checkpoints."""
+
 
 def quickstart() -> tuple[dict[str, Node], list[dict]]:
     """The quick start: a clip and a garment photo in, the dressed clip and a contact sheet out."""
@@ -150,7 +156,45 @@ def quickstart() -> tuple[dict[str, Node], list[dict]]:
     return nodes, []
 
 
-WORKFLOWS = {"tryon_quickstart": quickstart}
+def ksampler() -> tuple[dict[str, Node], list[dict]]:
+    """The quick start with the host's own KSampler and context windows in place of our sampler."""
+    nodes, groups = quickstart()
+    old = nodes.pop("sampler")
+    nodes["native"] = Node("DPIDMNativeModel", (1180, 330), (340, 180), dict(old.inputs))
+    nodes["windows"] = Node(
+        "ContextWindowsManual",
+        (1180, 560),
+        (340, 250),
+        {
+            "model": Link("native", "model"),
+            "context_length": 24,
+            "context_overlap": 8,
+            "context_schedule": "standard_static",
+            "fuse_method": "pyramid",
+            "dim": 0,
+        },
+    )
+    nodes["sampler"] = Node(
+        "KSampler",
+        (1180, 1090),
+        (340, 300),
+        {
+            "model": Link("windows", "MODEL"),
+            "positive": Link("native", "positive"),
+            "negative": Link("native", "negative"),
+            "latent_image": Link("native", "latent"),
+            "steps": 25,
+            "cfg": 1.5,
+            "sampler_name": "euler",
+            "scheduler": "simple",
+        },
+    )
+    nodes["decode"].inputs["samples"] = Link("sampler", "LATENT")
+    nodes["note"].inputs["text"] = KSAMPLER_NOTE
+    return nodes, groups
+
+
+WORKFLOWS = {"tryon_quickstart": quickstart, "tryon_ksampler": ksampler}
 
 
 def write(object_info: dict, folder: Path) -> list[Path]:

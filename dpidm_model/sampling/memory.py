@@ -39,6 +39,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in _PHRASES)
 
 
+def first_line(error: BaseException) -> str:
+    """An exception in one line."""
+    return f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]}"
+
+
+def too_much(what: str, reason: str, need: str) -> OutOfMemoryError:
+    """The error for a run that does not fit.  need: a clause from estimate.describe, or empty."""
+    need = f" {need};" if need else ""
+    return OutOfMemoryError(f"{what} ({reason});{need} lower the frames per window or the picture size, or free memory")
+
+
 class Predictor:
     """Calls the network for windows, as many at once as fit; on out-of-memory goes on with less.
 
@@ -73,7 +84,7 @@ class Predictor:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+                reason = first_line(error)
             self._do_with_less(half, reason)  # outside the handler: its traceback holds the activations
         return done
 
@@ -98,8 +109,6 @@ class Predictor:
             logger.warning("DPIDM: out of memory; going on with the two halves of the guidance one after the other")
             self.sequential = True
         else:
-            need = f" {self.need};" if self.need else ""
-            raise OutOfMemoryError(
-                f"out of memory even with one window and one half of the guidance at a time ({reason});{need} "
-                "lower the frames per window or the picture size, or free memory"
+            raise too_much(
+                "out of memory even with one window and one half of the guidance at a time", reason, self.need
             )

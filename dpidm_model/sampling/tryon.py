@@ -15,7 +15,7 @@ from ..network.conditions import TryOnConditions
 from ..network.model import DPIDM
 from .denoise import ClipConditions, NetworkDenoise, Place
 from .latents import check_latents, from_network, latent_mask, to_network
-from .memory import Predictor
+from .memory import Predictor, first_line, is_out_of_memory, too_much
 from .poses import PoseClip
 from .resume import StateFile
 from .sampler import SamplerConfig, sample
@@ -128,7 +128,12 @@ def sample_tryon(
     network: with its weights ready on place.device.  The rest as in `sample`.
     """
     watcher = watcher or Watcher()
-    denoise = NetworkDenoise(network, make_conditions(network, inputs, place), place)
+    try:
+        denoise = NetworkDenoise(network, make_conditions(network, inputs, place), place)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise too_much("out of memory while the garment was encoded", first_line(error), place.need) from error
+        raise
     predictor = Predictor(
         denoise,
         config.guidance,
