@@ -80,7 +80,9 @@ def test_two_processes_of_two_clips_equal_one_of_four(config, tmp_path):
     a, b = load_file(one["model"]), load_file(two["model"])
     fresh = build.network(load_config(config).model, seed=0)[0].state_dict()
     assert max(float((a[n] - fresh[n]).abs().max()) for n in a) > 3e-5  # it did learn
-    assert max(float((a[n] - b[n]).abs().max()) for n in a) <= 1e-5
+    difference = max(float((a[n] - b[n]).abs().max()) for n in a)
+    print(f"largest difference of any weight after 5 steps: {difference:.2e}")
+    assert difference <= 1e-5
     for name in ("image", "video"):
         losses = [
             [json.loads(line).get(name) for line in (Path(r["output"]) / "log.jsonl").read_text().splitlines()]
