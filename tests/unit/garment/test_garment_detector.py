@@ -1,5 +1,6 @@
 """The shipped garment detector on generated pictures it was not trained on, on odd pictures, and on real photos."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,8 @@ def test_a_point_taken_for_absent_counts_as_wrong():
 def test_variants_keep_labels_on_the_same_cloth(name):
     """The colour under a label in the plain picture is found under the moved label (for those that keep colours)."""
     photo = _photo(5, (192, 256), kind="tee", clean=True)
+    mask = render_garment(5, (192, 256), kind="tee", clean=True).mask_HW > 127
+    photo = replace(photo, image_HW3=np.where(mask[..., None], np.uint8([200, 30, 40]), photo.image_HW3))
     changed = VARIANTS[name](photo)
     assert changed.image_HW3.shape == photo.image_HW3.shape
     middle = photo.points_K2[photo.visibility_K > 0].mean(0)
