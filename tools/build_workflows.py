@@ -13,15 +13,16 @@ from pathlib import Path
 from tools.comfy_server import ROOT, ComfyServer
 from tools.workflow_format import NOTE, Link, Node, api_format, page_format
 
-COLUMN, ROW = 380, 200
+COLUMNS = {"Input": "#3f789e", "Poses": "#8a5", "Conditions": "#a1a", "Sampling": "#b06634", "Output": "#88a"}
 
 QUICKSTART_NOTE = """\
 ## DPIDM quick start
-1. **Load Video** and **Load Image**: choose your own clip and garment photo.
-2. Set the **category** (upper, lower, dress) in *DPIDM Agnostic Mask*.
+1. **Load Video** and **Garment photo**: choose your own clip and picture.
+2. Set the **category** (upper, lower, dress) in *Agnostic Mask*.
 3. Press **Run**. The dressed video and a contact sheet are saved.
 
 Every stage can be swapped: any POSE_KEYPOINT, any MASK, any VAE that fits the model."""
+
 
 KSAMPLER_NOTE = """\
 ## DPIDM with KSampler
@@ -30,141 +31,94 @@ KSAMPLER_NOTE = """\
 Scheduler: *simple* for dpidm-tiny, *ddim_uniform* for SD 1.5 checkpoints."""
 
 
-def quickstart() -> tuple[dict[str, Node], list[dict]]:
+def quickstart() -> tuple[dict[str, Node], dict[str, str]]:
     """The quick start: a clip and a garment photo in, the dressed clip and a contact sheet out."""
-
-    def at(column: int, row: float) -> tuple[int, int]:
-        return 40 + COLUMN * column, int(60 + ROW * row)
-
     size = {"width": Link("model", "width"), "height": Link("model", "height")}
+    frames, photo = Link("clip", "images"), Link("photo", "IMAGE")
+    crop, crop_pose = Link("crop", "images"), Link("crop", "pose")
+    garment_pose, garment_mask = Link("garment_pose", "garment_pose"), Link("garment_pose", "mask")
+    vae, model, mask = Link("vae", "vae"), Link("model", "model"), Link("mask", "mask")
     nodes = {
-        "video": Node("LoadVideo", at(0, 1), inputs={"file": "dpidm_sample_person.mp4"}),
-        "clip": Node("GetVideoComponents", at(0, 2.6), (320, 90), {"video": Link("video", "VIDEO")}),
-        "photo": Node("LoadImage", at(0, 3.4), (320, 300), {"image": "dpidm_sample_garment.jpg"}, "Garment photo"),
-        "model": Node("DPIDMLoadModel", at(0, 5.3), (320, 150), {"model_name": "dpidm-tiny.safetensors"}),
-        "vae": Node("DPIDMLoadVAE", at(0, 6.4), (320, 80), {"vae_name": "dpidm-tiny-vae.safetensors"}),
-        "human": Node("DPIDMHumanPose", at(1, 0), inputs={"images": Link("clip", "images")}),
-        "crop": Node(
-            "DPIDMCropToPerson",
-            at(1, 1.9),
-            (320, 180),
-            {"images": Link("clip", "images"), "pose": Link("human", "pose"), **size},
-        ),
-        "garment_pose": Node("DPIDMGarmentPose", at(1, 3.4), (320, 220), {"image": Link("photo", "IMAGE")}),
-        "fit": Node(
-            "DPIDMFitGarment",
-            at(1, 5),
-            (320, 160),
-            {
-                "image": Link("photo", "IMAGE"),
-                "pose": Link("garment_pose", "garment_pose"),
-                "garment_mask": Link("garment_pose", "mask"),
-                **size,
-            },
-        ),
-        "mask": Node(
-            "DPIDMAgnosticMask",
-            at(2, 0),
-            inputs={"images": Link("crop", "images"), "pose": Link("crop", "pose"), "category": "upper"},
-        ),
-        "agnostic_latents": Node(
-            "VAEEncode", at(2, 2), (320, 60), {"pixels": Link("mask", "agnostic"), "vae": Link("vae", "vae")}
-        ),
+        "note": Node(NOTE, 0, {"text": QUICKSTART_NOTE}, "How to use", room=240),
+        "video": Node("LoadVideo", 0, {"file": "dpidm_sample_person.mp4"}, room=420),
+        "photo": Node("LoadImage", 0, {"image": "dpidm_sample_garment.jpg"}, "Garment photo", room=320),
+        "model": Node("DPIDMLoadModel", 0, {"model_name": "dpidm-tiny.safetensors"}),
+        "vae": Node("DPIDMLoadVAE", 0, {"vae_name": "dpidm-tiny-vae.safetensors"}),
+        "clip": Node("GetVideoComponents", 1, {"video": Link("video", "VIDEO")}),
+        "human": Node("DPIDMHumanPose", 1, {"images": frames}),
+        "crop": Node("DPIDMCropToPerson", 1, {"images": frames, "pose": Link("human", "pose"), **size}),
+        "garment_pose": Node("DPIDMGarmentPose", 1, {"image": photo}, room=60),
+        "fit": Node("DPIDMFitGarment", 1, {"image": photo, "pose": garment_pose, "garment_mask": garment_mask, **size}),
+        "mask": Node("DPIDMAgnosticMask", 2, {"images": crop, "pose": crop_pose, "category": "upper"}),
+        "agnostic": Node("VAEEncode", 2, {"pixels": Link("mask", "agnostic"), "vae": vae}, "Encode agnostic video"),
+        "garment": Node("VAEEncode", 2, {"pixels": Link("fit", "garment"), "vae": vae}, "Encode garment"),
         "poses": Node(
             "DPIDMEncodePoses",
-            at(2, 3.4),
-            (320, 160),
-            {
-                "model": Link("model", "model"),
-                "human_pose": Link("crop", "pose"),
-                "garment_pose": Link("fit", "garment_pose"),
-                **size,
-            },
-        ),
-        "garment_latent": Node(
-            "VAEEncode", at(2, 5), (320, 60), {"pixels": Link("fit", "garment"), "vae": Link("vae", "vae")}
+            2,
+            {"model": model, "human_pose": crop_pose, "garment_pose": Link("fit", "garment_pose"), **size},
         ),
         "sampler": Node(
             "DPIDMVideoSampler",
-            at(3, 1.5),
-            (340, 420),
+            3,
             {
-                "model": Link("model", "model"),
+                "model": model,
                 "poses": Link("poses", "poses"),
-                "garment_latent": Link("garment_latent", "LATENT"),
-                "agnostic_latents": Link("agnostic_latents", "LATENT"),
-                "mask": Link("mask", "mask"),
+                "garment_latent": Link("garment", "LATENT"),
+                "agnostic_latents": Link("agnostic", "LATENT"),
+                "mask": mask,
             },
-        ),
-        "decode": Node(
-            "VAEDecode", at(4, 0), (320, 60), {"samples": Link("sampler", "latents"), "vae": Link("vae", "vae")}
-        ),
-        "paste": Node(
-            "DPIDMPasteBack",
-            at(4, 0.7),
-            (320, 160),
-            {
-                "source": Link("clip", "images"),
-                "result": Link("decode", "IMAGE"),
-                "crop": Link("crop", "crop"),
-                "mask": Link("mask", "mask"),
-            },
+            room=260,
         ),
         "preview": Node(
             "DPIDMInstantPreview",
-            at(3, 4),
-            (340, 220),
+            3,
             {
-                "images": Link("clip", "images"),
+                "images": frames,
                 "pose": Link("human", "pose"),
-                "garment": Link("photo", "IMAGE"),
-                "garment_pose": Link("garment_pose", "garment_pose"),
-                "garment_mask": Link("garment_pose", "mask"),
+                "garment": photo,
+                "garment_pose": garment_pose,
+                "garment_mask": garment_mask,
             },
+        ),
+        "decode": Node("VAEDecode", 4, {"samples": Link("sampler", "latents"), "vae": vae}),
+        "paste": Node(
+            "DPIDMPasteBack",
+            4,
+            {"source": frames, "result": Link("decode", "IMAGE"), "crop": Link("crop", "crop"), "mask": mask},
         ),
         "make": Node(
             "CreateVideo",
-            at(4, 2),
-            (320, 90),
+            4,
             {"images": Link("paste", "images"), "audio": Link("clip", "audio"), "fps": Link("clip", "fps")},
         ),
-        "save": Node(
-            "SaveVideo", at(5, 0), (360, 400), {"video": Link("make", "VIDEO"), "filename_prefix": "dpidm/tryon"}
-        ),
+        "save": Node("SaveVideo", 4, {"video": Link("make", "VIDEO"), "filename_prefix": "dpidm/tryon"}, room=420),
         "sheet": Node(
             "DPIDMContactSheet",
-            at(4, 3.2),
-            (320, 220),
+            4,
             {
-                "garment": Link("photo", "IMAGE"),
-                "source": Link("clip", "images"),
+                "garment": photo,
+                "source": frames,
                 "poses": Link("human", "preview"),
+                "mask": mask,
                 "warp_preview": Link("preview", "preview"),
-                "mask": Link("mask", "mask"),
                 "result": Link("paste", "images"),
                 "title": Link("model", "label"),
             },
         ),
         "save_sheet": Node(
-            "SaveImage",
-            at(5, 2.4),
-            (360, 320),
-            {"images": Link("sheet", "sheet"), "filename_prefix": "dpidm/contact_sheet"},
+            "SaveImage", 4, {"images": Link("sheet", "sheet"), "filename_prefix": "dpidm/contact_sheet"}, room=300
         ),
-        "note": Node(NOTE, (40, 20), (320, 220), {"text": QUICKSTART_NOTE}, "How to use"),
     }
-    return nodes, []
+    return nodes, COLUMNS
 
 
-def ksampler() -> tuple[dict[str, Node], list[dict]]:
+def ksampler() -> tuple[dict[str, Node], dict[str, str]]:
     """The quick start with the host's own KSampler and context windows in place of our sampler."""
-    nodes, groups = quickstart()
-    old = nodes.pop("sampler")
-    nodes["native"] = Node("DPIDMNativeModel", (1180, 330), (340, 180), dict(old.inputs))
+    nodes, columns = quickstart()
+    nodes["native"] = Node("DPIDMNativeModel", 3, dict(nodes.pop("sampler").inputs))
     nodes["windows"] = Node(
         "ContextWindowsManual",
-        (1180, 560),
-        (340, 250),
+        3,
         {
             "model": Link("native", "model"),
             "context_length": 24,
@@ -176,8 +130,7 @@ def ksampler() -> tuple[dict[str, Node], list[dict]]:
     )
     nodes["sampler"] = Node(
         "KSampler",
-        (1180, 1090),
-        (340, 300),
+        3,
         {
             "model": Link("windows", "MODEL"),
             "positive": Link("native", "positive"),
@@ -188,10 +141,11 @@ def ksampler() -> tuple[dict[str, Node], list[dict]]:
             "sampler_name": "euler",
             "scheduler": "simple",
         },
+        room=200,
     )
     nodes["decode"].inputs["samples"] = Link("sampler", "LATENT")
     nodes["note"].inputs["text"] = KSAMPLER_NOTE
-    return nodes, groups
+    return nodes, columns
 
 
 WORKFLOWS = {"tryon_quickstart": quickstart, "tryon_ksampler": ksampler}
@@ -201,9 +155,9 @@ def write(object_info: dict, folder: Path) -> list[Path]:
     """Write every workflow in both formats into `folder` and `folder`/api. Returns the paths."""
     written = []
     for name, describe in WORKFLOWS.items():
-        nodes, groups = describe()
+        nodes, columns = describe()
         for path, content in (
-            (folder / f"{name}.json", page_format(nodes, object_info, groups)),
+            (folder / f"{name}.json", page_format(nodes, object_info, columns)),
             (folder / "api" / f"{name}.json", api_format(nodes, object_info)),
         ):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,8 +4,11 @@ The source is a short Python description; what it does not say (types, widget or
 host's /object_info, so a renamed input or a removed node fails here and not on a user's screen.
 """
 
+import uuid
 from dataclasses import dataclass, field
 
+COLUMN_WIDTH, COLUMN_GAP, ROW_GAP, TOP = 340, 90, 50, 80
+TITLE, SLOT, WIDGET = 40, 20, 25  # heights in the page, in its pixels
 WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 NOTE = "MarkdownNote"  # lives in the page only
 
@@ -20,13 +23,17 @@ class Link:
 
 @dataclass(frozen=True)
 class Node:
-    """One node of a description. inputs: Link or a widget's value; widgets left out keep the host's default."""
+    """One node of a description.
+
+    column: where it stands, from the left; nodes of a column stand below each other in the order of the description.
+    inputs: Link or a widget's value; widgets left out keep the host's default.  room: height left free for a preview.
+    """
 
     type: str
-    at: tuple[int, int]
-    size: tuple[int, int] = (320, 140)
+    column: int
     inputs: dict = field(default_factory=dict)
     title: str | None = None
+    room: int = 0
 
 
 def api_format(nodes: dict[str, Node], object_info: dict) -> dict:
@@ -58,12 +65,26 @@ def api_format(nodes: dict[str, Node], object_info: dict) -> dict:
     return graph
 
 
-def page_format(nodes: dict[str, Node], object_info: dict, groups: list[dict]) -> dict:
-    """The description as the page saves it. groups: {"title", "bounding": [x, y, w, h], "color"}."""
+def page_format(nodes: dict[str, Node], object_info: dict, columns: dict[str, str]) -> dict:
+    """The description as the page saves it. columns: title -> colour of the group around a column, from the left."""
     numbers = _numbers(nodes)
     links, made = [], {}
+    bottoms = [TOP] * len(columns)
     for order, (key, node) in enumerate(nodes.items()):
         made[key] = _page_node(key, node, order, numbers, object_info)
+        made[key]["pos"] = [40 + (COLUMN_WIDTH + COLUMN_GAP) * node.column, bottoms[node.column]]
+        bottoms[node.column] += made[key]["size"][1] + ROW_GAP
+    groups = [
+        {
+            "id": index + 1,
+            "title": title,
+            "bounding": [(COLUMN_WIDTH + COLUMN_GAP) * index + 20, TOP - 80, COLUMN_WIDTH + 40, bottom - TOP + 90],
+            "color": colour,
+            "font_size": 24,
+            "flags": {},
+        }
+        for index, ((title, colour), bottom) in enumerate(zip(columns.items(), bottoms, strict=True))
+    ]
     for key, node in nodes.items():
         for slot, entry in enumerate(made[key]["inputs"]):
             value = node.inputs.get(entry["name"])
@@ -75,13 +96,13 @@ def page_format(nodes: dict[str, Node], object_info: dict, groups: list[dict]) -
             entry["link"] = number
             made[value.node]["outputs"][output]["links"].append(number)
     return {
-        "id": "",
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, " ".join(nodes))),
         "revision": 0,
         "last_node_id": len(nodes),
         "last_link_id": len(links),
         "nodes": list(made.values()),
         "links": links,
-        "groups": [{"id": i + 1, "font_size": 24, "flags": {}, **g} for i, g in enumerate(groups)],
+        "groups": groups,
         "config": {},
         "extra": {},
         "version": 0.4,
@@ -92,8 +113,8 @@ def _page_node(key: str, node: Node, order: int, numbers: dict[str, int], object
     base = {
         "id": numbers[key],
         "type": node.type,
-        "pos": list(node.at),
-        "size": list(node.size),
+        "pos": [0, 0],
+        "size": _size(node, object_info),
         "flags": {},
         "order": order,
         "mode": 0,
@@ -129,6 +150,15 @@ def _page_node(key: str, node: Node, order: int, numbers: dict[str, int], object
         "widgets_values": widgets,
     }
     return page | ({"title": node.title} if node.title else {})
+
+
+def _size(node: Node, object_info: dict) -> list[int]:
+    if node.type == NOTE:
+        return [COLUMN_WIDTH, node.room]
+    kinds = [kind for kind, _, _ in _input_specs(node.type, object_info).values()]
+    widgets = sum(kind in WIDGET_TYPES for kind in kinds)
+    slots = max(len(kinds) - widgets, len(object_info[node.type]["output"]))
+    return [COLUMN_WIDTH, TITLE + SLOT * slots + WIDGET * widgets + node.room]
 
 
 def _numbers(nodes: dict[str, Node]) -> dict[str, int]:

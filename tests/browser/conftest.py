@@ -29,7 +29,7 @@ STATE = """() => {
   return {
     nodes: graph._nodes.map(n => ({id: n.id, type: n.type, known: n.type in known, red: !!n.has_errors})),
     lastNodeErrors: window.app.lastNodeErrors ?? null, lastExecutionError: window.app.lastExecutionError ?? null,
-    dialogs: [...document.querySelectorAll('.p-dialog, .comfy-modal, .p-toast-message-error')]
+    dialogs: [...document.querySelectorAll('.p-dialog, .comfy-modal, .p-toast-message-error, .p-toast-message-warn')]
       .filter(e => e.getClientRects().length).map(e => e.innerText.slice(0, 400)),
   } }"""
 

@@ -27,8 +27,8 @@ OBJECT_INFO = {
 
 def _nodes(**show):
     return {
-        "load": Node("Load", (0, 0)),
-        "show": Node("Show", (9, 0), inputs={"images": Link("load", "images"), **show}),
+        "load": Node("Load", 0),
+        "show": Node("Show", 1, inputs={"images": Link("load", "images"), **show}),
     }
 
 
@@ -39,7 +39,7 @@ def test_api_format_links_and_defaults():
 
 
 def test_page_format_keeps_widget_order_and_link_table():
-    page = page_format(_nodes(count=Link("load", "count")), OBJECT_INFO, [])
+    page = page_format(_nodes(count=Link("load", "count")), OBJECT_INFO, {"In": "#333", "Out": "#333"})
     load, show = page["nodes"]
     assert load["widgets_values"] == ["a.mp4", "image", 3, "fixed"]
     assert page["links"] == [[1, 1, 0, 2, 0, "IMAGE"], [2, 1, 1, 2, 1, "INT"]]
@@ -50,10 +50,10 @@ def test_page_format_keeps_widget_order_and_link_table():
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        ({"x": Node("Gone", (0, 0))}, "no node 'Gone'"),
+        ({"x": Node("Gone", 0)}, "no node 'Gone'"),
         (_nodes(colour=1), "no input"),
         (_nodes(count=Link("load", "length")), "no output 'length'"),
-        ({"show": Node("Show", (0, 0))}, "needs its input 'images'"),
+        ({"show": Node("Show", 0)}, "needs its input 'images'"),
     ],
 )
 def test_a_stale_description_fails_with_the_name(nodes, message):
