@@ -4,6 +4,7 @@ import logging
 
 import torch
 
+from ..dpidm_model.network.attention import Attend, attend
 from ..dpidm_model.sampling.denoise import Place
 from ..dpidm_model.sampling.estimate import describe, fit_memory, window_bytes
 from ..dpidm_model.sampling.guidance import Guidance
@@ -66,7 +67,7 @@ def open_place(model: LoadedModel, inputs: TryOnInputs, config: SamplerConfig | 
     device, dtype = host.compute_device(), model.dtype
     if config is None:
         host.load(model.patcher)
-        return Place(device=device, dtype=dtype, attention=host.attention())
+        return Place(device=device, dtype=dtype, attention=attention_on(device))
     frames, _, height, width = inputs.agnostic_FCHW.shape
     frames = min(frames, config.windows.length)
     shape = (model.info.config, frames, height, width, config.guidance.cfg, dtype)
@@ -77,11 +78,16 @@ def open_place(model: LoadedModel, inputs: TryOnInputs, config: SamplerConfig | 
     return Place(
         device=device,
         dtype=dtype,
-        attention=host.attention(),
+        attention=attention_on(device),
         batch=batch,
         sequential=sequential,
         need=describe(frames, need // batch),
     )
+
+
+def attention_on(device: torch.device) -> Attend:
+    """The host's attention; on a CPU torch's own, which saves as much memory and is more than three times as fast."""
+    return attend if device.type == "cpu" else host.attention()
 
 
 def native_parts(model: LoadedModel) -> dict:
