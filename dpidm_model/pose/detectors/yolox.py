@@ -31,8 +31,7 @@ class YoloX:
     def __call__(self, frames: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Boxes (N, 4) and scores (N,) of people in each BGR uint8 frame, best first."""
         prepared = [letterbox(frame) for frame in frames]
-        batch = np.stack([picture for picture, _ in prepared]).transpose(0, 3, 1, 2).astype(np.float32)
-        raw = self._session(np.ascontiguousarray(batch))[0]
+        raw = self._session(cv2.dnn.blobFromImages([picture for picture, _ in prepared]))[0]
         if raw.ndim != 3 or raw.shape[1] != len(self._grid) or raw.shape[2] < 6:
             raise CheckpointError(
                 f"{self._session.path} gives output {raw.shape}; expected (batch, {len(self._grid)}, 5 + classes): "

@@ -7,10 +7,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 
-def yolox(path: Path, seed: int = 0, *, batch: int | str = "batch", people: float = -3.4) -> Path:
+def yolox(path: Path, seed: int = 0, *, batch: int | str = "batch", people: float = -3.4, blob: bool = False) -> Path:
     """(batch, 3, 640, 640) -> (batch, 8400, 85): average pools at strides 8, 16, 32, each with a random 1x1 layer.
 
-    people: bias of the person class; higher means more boxes.
+    people: bias of the person class; higher means more boxes.  blob: instead, a person-sized box on bright things.
     """
     rng = np.random.default_rng(seed)
     nodes, constants, parts = [], [], []
@@ -19,6 +19,9 @@ def yolox(path: Path, seed: int = 0, *, batch: int | str = "batch", people: floa
         bias = np.full(85, -6, np.float32)
         bias[:2], bias[2:4], bias[4], bias[5] = 0.5, np.log((60, 140)) - np.log(stride) + 0.3, 2.0, people
         weight[6:] *= 0.1
+        if blob:
+            weight[:6], bias[2:4] = 0, np.log((90, 240)) - np.log(stride)
+            weight[5], bias[5] = 0.02, -8 if stride == 32 else -30
         constants += [numpy_helper.from_array(weight, f"w{stride}"), numpy_helper.from_array(bias, f"b{stride}")]
         pool = {"kernel_shape": [stride] * 2, "strides": [stride] * 2}
         nodes += [

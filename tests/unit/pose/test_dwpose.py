@@ -106,8 +106,8 @@ def test_boxes_in_between_move_evenly():
     )
     boxes = interpolate(first, last, 3)
     np.testing.assert_allclose(boxes[1], [[5, 0, 105, 200], [305, 0, 405, 200]])
-    assert interpolate(first, last[:1], 3) is None
-    assert interpolate(first[:1], last[:1] + 1000, 3) is None
+    assert interpolate(first, last[:1], 3) == []
+    assert interpolate(first[:1], last[:1] + 1000, 3) == []
 
 
 def test_openpose_order_of_one_known_person():
