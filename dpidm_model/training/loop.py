@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from ..checkpoint.file import save_model
 from ..cli import progress
 from ..errors import CheckpointError, DPIDMError, InputError
+from ..files import atomic_write_text
 from . import build, state
 from .batch import Encoder
 from .config import OptimSection, TrainConfig, load_config, save_config
@@ -334,7 +335,15 @@ class Trainer:
                 self._load(Path(chosen[0]))
         if chosen[0]:
             self._compare(Path(chosen[0]) / "config.yaml")
+            self._trim_log()
             self.say(f"resumed {Path(chosen[0]).name}: {self.progress.step} of {self.config.run.steps} steps done")
+
+    def _trim_log(self) -> None:
+        """Drop what the log says of steps after the checkpoint: they will be done again."""
+        path = self.folder / "log.jsonl"
+        if self.accelerator.is_main_process and path.is_file():
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            atomic_write_text(path, "".join(x for x in lines if json.loads(x)["step"] <= self.progress.step))
 
     def _load(self, path: Path) -> None:
         self.accelerator.load_state(str(path))

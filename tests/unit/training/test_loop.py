@@ -273,6 +273,16 @@ def test_log_file_and_tensorboard(tmp_path, make_config):
     assert list(Path(tmp_path).rglob("events.out.tfevents*"))
 
 
+def test_the_log_forgets_steps_that_are_done_again(tmp_path, make_config):
+    config = make_config(tmp_path, "run.steps=3")
+    trainer(config).run()
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write(json.dumps({"step": 9, "image": 0.0}) + "\n")  # logged after the last checkpoint, then a crash
+    trainer(make_config(tmp_path, "run.steps=4")).run()
+    records = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert records == [1, 2, 3, 4]
+
+
 def test_learning_rate_schedules(make_config, tmp_path):
     constant = make_config(tmp_path, "optim.lr=1", "optim.warmup=4").optim
     assert [learning_rate(s, constant, 100) for s in (0, 1, 3, 50)] == [0.25, 0.5, 1, 1]
