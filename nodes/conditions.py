@@ -48,7 +48,7 @@ class DPIDMFitGarment(io.ComfyNode):
 
 
 class DPIDMEncodePoses(io.ComfyNode):
-    """Human and garment pose through the pose encoder, once for all frames and steps."""
+    """Human and garment pose, drawn for the pose encoder."""
 
     @classmethod
     def define_schema(cls):
@@ -56,7 +56,7 @@ class DPIDMEncodePoses(io.ComfyNode):
             node_id="DPIDMEncodePoses",
             display_name="DPIDM Encode Poses",
             category="DPIDM/conditioning",
-            description="Draws both poses at the working size and runs the model's pose encoder on them, once.",
+            description="Draws both poses at the working size; the model's pose encoder sees them window by window.",
             inputs=[
                 DPIDMModel.Input("model", tooltip="From DPIDM Load Model."),
                 PoseKeypoint.Input(

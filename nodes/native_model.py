@@ -110,7 +110,7 @@ class DPIDMNativeModel(io.ComfyNode):
         inputs = tryon_inputs(poses, garment_latent, agnostic_latents, mask, clip_vision_output)
         inputs.check(model.info.config)
         place = open_place(model, inputs)
-        held = NativeConditions(make_conditions(model.network, inputs, place))
+        held = NativeConditions(make_conditions(model.network, inputs, place).offload())
         native = host.native_model(NativeNetwork(model.network, place.attention), model.patcher, **native_parts(model))
         positive, negative = (host.native_conditioning(held, half) for half in (1.0, 0.0))
         samples = torch.zeros_like(inputs.agnostic_FCHW, device=host.intermediate_device())

@@ -40,6 +40,11 @@ class ClipConditions:
         self._kept: dict[tuple[int, ...], PoseFeatures] = {}
         self._kept_bytes = 0
 
+    def offload(self) -> "ClipConditions":
+        """Move everything to the CPU; windows are moved back when asked for."""
+        self.still = self.still.to("cpu")
+        return self
+
     @torch.no_grad()
     def windows(self, frames: list[list[int]], device: torch.device, dtype: torch.dtype) -> TryOnConditions:
         """The conditions of some windows, as a batch on the device; the garment is shared."""

@@ -93,12 +93,22 @@ def test_too_long_for_one_window_says_what_to_add(server):
     assert "Context Windows" in message(run)
 
 
-def test_text_conditioning_is_refused(server):
-    graph = native(server, 2)
-    graph["text"] = {"class_type": "ConditioningZeroOut", "inputs": {"conditioning": ["native", 1]}}
-    graph["sampler"]["inputs"]["positive"] = ["text", 0]
-    assert server.run(graph, timeout=120).status in ("success", "error")  # zeroed text keeps our conditions
-    assert server.alive()
+def test_custom_sampler_equals_ksampler(server):
+    graph = native(server, 3)
+    expected, old = latents(server, graph), graph["sampler"]["inputs"]
+    graph |= {
+        "noise": defaults(server, "RandomNoise", noise_seed=11),
+        "guider": defaults(
+            server, "CFGGuider", model=old["model"], positive=old["positive"], negative=old["negative"], cfg=1.5
+        ),
+        "kind": defaults(server, "KSamplerSelect", sampler_name="euler"),
+        "sigmas": defaults(server, "BasicScheduler", model=old["model"], scheduler="simple", steps=5, denoise=1.0),
+        "sampler": defaults(
+            server, "SamplerCustomAdvanced", noise=["noise", 0], guider=["guider", 0], sampler=["kind", 0],
+            sigmas=["sigmas", 0], latent_image=["native", 3],
+        ),
+    }  # fmt: skip
+    torch.testing.assert_close(latents(server, graph), expected, atol=1e-6, rtol=0)
 
 
 def rss(server) -> float:
