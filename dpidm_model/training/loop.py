@@ -254,9 +254,12 @@ class Trainer:
     def _record(self, figures: dict) -> None:
         self.accelerator.log({k: v for k, v in figures.items() if isinstance(v, int | float)}, step=self.progress.step)
         if self.accelerator.is_main_process:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": self.progress.step, **figures}) + "\n")
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"step": self.progress.step, **figures}) + "\n")
+            except OSError as error:
+                self.say(f"log.jsonl not written ({error}); going on")
 
     def _validate(self) -> None:
         assert self.validation is not None
@@ -286,8 +289,13 @@ class Trainer:
         path = path or self.folder / "model.safetensors"
         if self.accelerator.is_main_process:
             info = build.trained_info(self.info, self.config.model, self.config.data, self.progress.step)
-            with self.ema.applied():
-                save_model(path, self.model, info)
+            try:
+                with self.ema.applied():
+                    save_model(path, self.model, info)
+            except (OSError, SafetensorError) as error:
+                raise CheckpointError(
+                    f"{path} could not be written ({error}); free some space, then run train.py --export {path}"
+                ) from error
         self.accelerator.wait_for_everyone()
         return path
 

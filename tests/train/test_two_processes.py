@@ -124,3 +124,5 @@ def test_a_full_disk_is_survived(config, tmp_path):
     assert "step 3/3" in done.stderr  # went on to the end
     assert state.checkpoints(tmp_path) == []
     assert not list(tmp_path.glob(".*part"))
+    assert done.returncode == 1
+    assert "model.safetensors could not be written" in done.stderr.splitlines()[-1]
