@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Z_STEPS = float(1 << 30)
+EDGE = 1e-6  # pixels by which rows of a triangle are widened, so that neighbours leave no gap
 
 
 @dataclass(frozen=True)
@@ -70,30 +71,12 @@ def rasterise(
     """
     height, width = shape[0] // frames, shape[1]
     faces = _front_faces(vertices_V3, triangles_T3)
-    first_T = faces.names_T // (len(triangles_T3) // frames) * height
-    left_T = np.maximum(np.ceil(faces.smallest(faces.x) - 0.5), 0).astype(np.int32)
-    top_T = np.maximum(np.ceil(faces.smallest(faces.y) - 0.5), first_T).astype(np.int32)
-    right_T = np.minimum(np.floor(faces.largest(faces.x) - 0.5), width - 1).astype(np.int32)
-    bottom_T = np.minimum(np.floor(faces.largest(faces.y) - 0.5), first_T + height - 1).astype(np.int32)
-    wide_T, tall_T = right_T - left_T + 1, bottom_T - top_T + 1
-    seen_T = (wide_T > 0) & (tall_T > 0)
-    size_T = np.where(seen_T, BOX_OF_SPAN[np.clip(np.maximum(wide_T, tall_T), 0, len(BOX_OF_SPAN) - 1)], -1)
-    found = []
-    for box in np.unique(size_T[seen_T]):
-        group = np.flatnonzero(size_T == box)
-        side = BOXES[box] if box < len(BOXES) else int(max(wide_T[group].max(), tall_T[group].max()))
-        corner = left_T[group], top_T[group], first_T[group] + height
-        fragments = _fragments(faces, group, corner, side, width)
-        if discard is not None:
-            keep = ~discard(*fragments[1:4])
-            fragments = tuple(part[keep] for part in fragments)
-        found.append(fragments)
-    return _nearest(found, shape)
-
-
-# Triangles are handled in groups by the side of the square box that holds their pixels.
-BOXES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
-BOX_OF_SPAN = np.searchsorted(BOXES, np.arange(BOXES[-1] + 2)).astype(np.int32)
+    first_T = faces.names_T // max(len(triangles_T3) // frames, 1) * height
+    pixel_P, name_P, b1_P, b2_P, depth_P = _fragments(faces, first_T, first_T + height, width)
+    if discard is not None:
+        keep = np.flatnonzero(~discard(name_P, b1_P, b2_P))
+        pixel_P, name_P, b1_P, b2_P, depth_P = (part[keep] for part in (pixel_P, name_P, b1_P, b2_P, depth_P))
+    return _nearest(pixel_P, name_P, b1_P, b2_P, depth_P, shape)
 
 
 @dataclass(frozen=True)
@@ -125,43 +108,49 @@ def _front_faces(vertices_V3: np.ndarray, triangles_T3: np.ndarray) -> _Faces:
     return _Faces(tuple(v[names_T] for v in x), tuple(v[names_T] for v in y), z, area_T[names_T], names_T)
 
 
-def _fragments(faces: _Faces, group, corner, side: int, width: int):
-    """All (pixel, triangle) pairs with the pixel centre inside, for triangles whose box fits side x side pixels.
+def _runs_of(counts_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each of N things repeated counts_N times: which thing, and its how manieth repetition, both (sum,)."""
+    which = np.repeat(np.arange(len(counts_N)), counts_N)
+    return which, np.arange(len(which)) - np.repeat(np.cumsum(counts_N) - counts_N, counts_N)
 
-    corner: left column, top row, end of the rows that may be drawn on: each (T,).
+
+def _fragments(faces: _Faces, first_T, end_T, width: int):
+    """All (pixel, triangle) pairs with the pixel centre inside the triangle, found row by row.
+
+    first_T, end_T: rows that each triangle may be drawn on.
     Returns flat pixel index, triangle, weights of corners 1 and 2, depth: each (P,).
     """
-    steps, (left_T, top_T, end_T) = np.arange(side, dtype=np.float32), corner
-    x, y, z = ([corner[group] for corner in corners] for corners in (faces.x, faces.y, faces.z))
-    dx_TS = (left_T + np.float32(0.5) - x[0])[:, None] + steps
-    dy_TS = (top_T + np.float32(0.5) - y[0])[:, None] + steps
-    inverse_T = 1 / faces.area_T[group]
-    # all three corners' weights are affine in the pixel position: a column part plus a row part
-    column1_TS, column2_TS = ((y[2] - y[0]) * inverse_T)[:, None] * dx_TS, ((y[0] - y[1]) * inverse_T)[:, None] * dx_TS
-    row1_TS, row2_TS = ((x[0] - x[2]) * inverse_T)[:, None] * dy_TS, ((x[1] - x[0]) * inverse_T)[:, None] * dy_TS
-    b1_TSS = column1_TS[:, None] + row1_TS[..., None]
-    b2_TSS = column2_TS[:, None] + row2_TS[..., None]
-    least_TSS = (1 - column1_TS - column2_TS)[:, None] - (row1_TS + row2_TS)[..., None]
-    np.minimum(least_TSS, b1_TSS, out=least_TSS)
-    inside_TSS = np.minimum(least_TSS, b2_TSS, out=least_TSS) >= 0
-    place_P = np.flatnonzero(inside_TSS)
-    t = np.repeat(np.arange(len(group)), np.count_nonzero(inside_TSS.reshape(len(group), -1), axis=1))
-    cell = place_P - t * (side * side)
-    row, column = cell // side, cell % side
-    row += top_T[t]
-    column += left_T[t]
-    b1, b2 = np.take(b1_TSS, place_P), np.take(b2_TSS, place_P)
-    depth = np.take(z[0], t) + b1 * np.take(z[1] - z[0], t) + b2 * np.take(z[2] - z[0], t)
-    result = row * width + column, faces.names_T[group][t], b1, b2, depth
-    inside_P = (column < width) & (row < end_T[t])
-    return result if inside_P.all() else tuple(part[inside_P] for part in result)
+    x, y, z = (tuple(corner.astype(np.float64) for corner in axis) for axis in (faces.x, faces.y, faces.z))
+    top_T = np.maximum(np.ceil(faces.smallest(y) - 0.5).astype(np.int64), first_T)
+    bottom_T = np.minimum(np.floor(faces.largest(y) - 0.5).astype(np.int64), end_T - 1)
+    t_R, step_R = _runs_of(np.maximum(bottom_T - top_T + 1, 0))  # R rows of triangles
+    row_R = top_T[t_R] + step_R
+    dy_R = row_R + 0.5 - y[0][t_R]
+    # the weight of corner i at (dx, dy) from corner 0 is constant_i + slope_i * dx along a row
+    slope1_T, slope2_T = (y[2] - y[0]) / faces.area_T, (y[0] - y[1]) / faces.area_T
+    constant1_R = ((x[0] - x[2]) / faces.area_T)[t_R] * dy_R
+    constant2_R = ((x[1] - x[0]) / faces.area_T)[t_R] * dy_R
+    low_R, high_R = np.full(len(t_R), -np.inf), np.full(len(t_R), np.inf)
+    constants = (constant1_R, constant2_R, 1 - constant1_R - constant2_R)
+    for slope_T, constant_R in zip((slope1_T, slope2_T, -slope1_T - slope2_T), constants, strict=True):
+        slope_R = np.where(np.abs(slope_T) < 1e-12, 1e-12, slope_T)[t_R]
+        cut_R = -constant_R / slope_R
+        rising_R = slope_R > 0
+        low_R = np.where(rising_R, np.maximum(low_R, cut_R), low_R)
+        high_R = np.where(rising_R, high_R, np.minimum(high_R, cut_R))
+    left_R = np.ceil(np.clip(low_R + x[0][t_R] - 0.5 - EDGE, 0, width)).astype(np.int64)
+    right_R = np.floor(np.clip(high_R + x[0][t_R] - 0.5 + EDGE, -1, width - 1)).astype(np.int64)
+    r_P, step_P = _runs_of(np.maximum(right_R - left_R + 1, 0))
+    t_P, column_P = t_R[r_P], left_R[r_P] + step_P
+    dx_P = column_P + 0.5 - x[0][t_P]
+    b1_P, b2_P = constant1_R[r_P] + slope1_T[t_P] * dx_P, constant2_R[r_P] + slope2_T[t_P] * dx_P
+    depth_P = z[0][t_P] + b1_P * (z[1] - z[0])[t_P] + b2_P * (z[2] - z[0])[t_P]
+    weights = (b.astype(np.float32) for b in (b1_P, b2_P, depth_P))
+    return row_R[r_P] * width + column_P, faces.names_T[t_P], *weights
 
 
-def _nearest(found: list, shape: tuple[int, int]) -> Raster:
-    if not found:
-        none = np.zeros(0, np.int64)
-        return Raster(none, none, np.zeros((2, 0), np.float32), np.zeros(0, np.float32), shape)
-    pixel_P, name_P, b1_P, b2_P, depth_P = (np.concatenate(part) for part in zip(*found, strict=True))
+def _nearest(pixel_P, name_P, b1_P, b2_P, depth_P, shape: tuple[int, int]) -> Raster:
+    """Of all fragments of a pixel the one nearest to the viewer."""
     key_P = ((depth_P.astype(np.float64) + 4) * (Z_STEPS / 8)).astype(np.int64) << 32 | np.arange(len(pixel_P))
     best = np.full(shape[0] * shape[1], -1, np.int64)
     np.maximum.at(best, pixel_P, key_P)
