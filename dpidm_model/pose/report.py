@@ -9,16 +9,20 @@ PROVENANCE = {MISSING: "missing", DETECTED: "found", FILLED: "filled"}
 STEADY_JOINTS = (2, 3, 5, 6, 8, 11)  # shoulders, elbows, hips
 
 
-def jitter(track: PoseTrack, joints: tuple[int, ...] = STEADY_JOINTS, height: float = 512.0) -> float:
+def jitter(
+    track: PoseTrack, joints: tuple[int, ...] = STEADY_JOINTS, height: float = 512.0, cuts: tuple[int, ...] = ()
+) -> float:
     """Mean length of the second difference of joint positions, in pixels of a picture `height` high.
 
-    Only joints present in three frames in a row count; 0 if there are none.
+    Only joints present in three frames in a row of one scene count; 0 if there are none.
     """
     points_FK3 = track.keypoints_FK3[:, list(joints)].astype(np.float64)
     if len(points_FK3) < 3:
         return 0.0
     bend = points_FK3[2:, :, :2] - 2 * points_FK3[1:-1, :, :2] + points_FK3[:-2, :, :2]
     seen = (points_FK3[2:, :, 2] > 0) & (points_FK3[1:-1, :, 2] > 0) & (points_FK3[:-2, :, 2] > 0)
+    for cut in cuts:
+        seen[max(0, cut - 2) : cut] = False
     if not seen.any():
         return 0.0
     return float(np.linalg.norm(bend, axis=-1)[seen].mean() * height / track.canvas[1])
@@ -33,10 +37,10 @@ def report(track: PoseTrack, raw: PoseTrack | None = None, cuts: tuple[int, ...]
         "found": names.count("found"),
         "filled": names.count("filled"),
         "missing": names.count("missing"),
-        "jitter_px_at_512": round(jitter(track), 3),
+        "jitter_px_at_512": round(jitter(track, cuts=cuts), 3),
     }
     if raw is not None:
-        figures["raw_jitter_px_at_512"] = round(jitter(raw), 3)
+        figures["raw_jitter_px_at_512"] = round(jitter(raw, cuts=cuts), 3)
     figures["cuts"] = list(cuts)
     figures["facing"] = {name: turned.count(name) for name in sorted(set(turned))}
     figures["per_frame"] = [{"frame": i, "pose": name, "facing": turned[i]} for i, name in enumerate(names)]

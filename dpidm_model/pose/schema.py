@@ -185,7 +185,7 @@ def _canvas(frame: dict, index: int) -> tuple[int, int] | None:
 
 def _frame_people(frame: Any, index: int) -> np.ndarray:
     """(N, 130, 3) of one frame, coordinates as they are written there."""
-    if not isinstance(frame, dict) or not isinstance(frame.get("people"), (list, tuple, type(None))):
+    if not isinstance(frame, dict) or not isinstance(frame.get("people", ""), (list, tuple, type(None))):
         found = sorted(map(str, frame)) if isinstance(frame, dict) else _kind(frame)
         raise InputError(f"frame {index} of POSE_KEYPOINT is {found}; expected a dict with a list 'people'")
     people = frame.get("people") or []

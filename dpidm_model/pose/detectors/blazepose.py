@@ -31,6 +31,7 @@ FACE_68 = (
     61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
 )  # fmt: skip
 AXIS = slice(33, 35)  # landmarks that say where the next region lies: hip centre, end of the body's axis
+FIRM = (*range(11, 17), *range(23, 29))  # shoulders to wrists, hips to ankles
 PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
 
 
@@ -38,7 +39,9 @@ PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
 class BlazePoseConfig:
     """max_people: people followed at once.  detect_every: frames between looks for new people.  hands, face: whether
     to run those networks.  min_presence: below it nobody is there; min_kept: the same for somebody already followed.
-    min_joint: below it a joint is missing.  look_back: frames to search backwards from where a person first appears.
+    min_joint: below it a joint is missing.  max_doubt: how far the two opinions on a person may differ, in heights of
+    the body; beyond it the pose is a guess and counts as missing.  patience: frames for which somebody in doubt is
+    still followed.  look_back: frames to search backwards from where a person first appears.
     threads: CPU threads.
     """
 
@@ -49,6 +52,8 @@ class BlazePoseConfig:
     min_presence: float = 0.5
     min_kept: float = 0.3
     min_joint: float = 0.3
+    max_doubt: float = 0.13
+    patience: int = 4
     look_back: int = 24
     threads: int = 2
 
@@ -59,6 +64,20 @@ class _Followed:
 
     roi: Roi
     hands: dict[str, Roi] = field(default_factory=dict)
+    doubted: int = 0
+
+
+@dataclass(frozen=True)
+class _Body:
+    """What the network says about one region. landmarks: (39, 3) in pixels of the frame.  presence: 0..1.
+    roi: where to look next.  front: evidence for facing the camera.  doubt: see BlazePoseConfig.max_doubt.
+    """
+
+    landmarks: np.ndarray
+    presence: float
+    roi: Roi
+    front: float = 0.0
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +136,7 @@ class BlazePose:
             starts = [Roi(float(middle[0]), float(middle[1]), scale * side) for scale in (1.0, 1.25, 1.5)]
             tried = [t for roi in starts for t in self._settle(frame, roi, rounds=3)]
             body, roi = max(tried, key=lambda t: box_agreement(t[0], box))
-            fused, _, _, _ = self._acquire(frame, roi, rounds=1, least=0.0, wider=1.0)
+            fused = self._acquire(frame, roi, rounds=1, least=0.0, wider=1.0).landmarks
             best = max((body, fused), key=lambda landmarks: box_agreement(landmarks, box))
             poses.append(self._whole(frame, best, _Followed(roi)))
         return stack_people(poses)
@@ -164,11 +183,16 @@ class BlazePose:
     def _try(self, frame: np.ndarray, person: _Followed, found: list, kept: list[_Followed], rounds: int) -> None:
         """Append the person's pose and next region, unless nobody is there or it is somebody already found."""
         least = self.config.min_kept if rounds == 1 else self.config.min_presence
-        body, presence, following, front = self._acquire(frame, person.roi, rounds, least)
-        if presence < least or any(following.overlap(other.roi) > 0.6 for other in kept):
+        body = self._acquire(frame, person.roi, rounds, least)
+        if body.presence < least or any(body.roi.overlap(other.roi) > 0.6 for other in kept):
             return
-        person.roi = following
-        found.append(_Found(self._whole(frame, body, person), front))
+        if body.doubt > self.config.max_doubt:
+            person.doubted += 1
+            if rounds == 1 and person.doubted <= self.config.patience:
+                kept.append(person)
+            return
+        person.roi, person.doubted = body.roi, 0
+        found.append(_Found(self._whole(frame, body.landmarks, person), body.front))
         kept.append(person)
 
     def _look(self, frame: np.ndarray) -> list[Roi]:
@@ -180,8 +204,8 @@ class BlazePose:
         height, width = frame.shape[:2]
         return rois or [Roi(width / 2, height / 2, float(max(width, height)))]
 
-    def _acquire(self, frame: np.ndarray, roi: Roi, rounds: int, least: float, wider: float = 1.2):
-        """Body landmarks (39, 3) in pixels, presence, the region they ask for, evidence for facing the camera.
+    def _acquire(self, frame: np.ndarray, roi: Roi, rounds: int, least: float, wider: float = 1.2) -> _Body:
+        """The body in a region.
 
         Repeated `rounds` times to settle on a new person's region; the last round asks the mirrored picture too, in a
         region `wider` times as large: the network's doubts differ there, two opinions instead of one twice.
@@ -194,12 +218,12 @@ class BlazePose:
             landmarks[:, :2] = roi.to_frame(landmarks[:, :2])
             following = roi_around_axis(*landmarks[AXIS, :2], scale=1.25)
             if presence < least:
-                return landmarks, presence, following, 0.0
+                return _Body(landmarks, presence, following)
         wide = roi.scaled(wider)
         mirrored = self._body.mirrored(wide.cut(frame, self._body.pixels, outside))
         mirrored[:, :2] = wide.to_frame(mirrored[:, :2])
-        fused, front = fuse(landmarks, mirrored)
-        return fused, presence, roi_around_axis(*fused[AXIS, :2], scale=1.25), front
+        fused, front, doubt = fuse(landmarks, mirrored)
+        return _Body(fused, presence, roi_around_axis(*fused[AXIS, :2], scale=1.25), front, doubt)
 
     def _whole(self, frame: np.ndarray, body: np.ndarray, person: _Followed) -> np.ndarray:
         """The (130, 3) pose of one person whose body landmarks are known."""
@@ -270,8 +294,8 @@ def _inside(point: np.ndarray, frame: np.ndarray) -> bool:
     return bool(0 <= point[0] < frame.shape[1] and 0 <= point[1] < frame.shape[0])
 
 
-def fuse(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, float]:
-    """Two opinions on one person as one, and the evidence for facing the camera in -1..1.
+def fuse(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Two opinions on one person as one; evidence for facing the camera in -1..1; how far they differ, in body heights.
 
     first, second: (39, 3). Without a visible face the network cannot always tell front from back: then the opinions
     have left and right exchanged, or the shoulders collapse into one place. Arms and legs of the second are renamed
@@ -286,8 +310,10 @@ def fuse(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, float]:
         renamed = second[[tflite.MIRROR[i] for i in group]]
         if np.linalg.norm(renamed - first[group]) < np.linalg.norm(second[group] - first[group]):
             second[group] = renamed
+    apart = np.linalg.norm(first[list(FIRM), :2] - second[list(FIRM), :2], axis=1)
+    doubt = float(np.median(apart) / (np.ptp(first[list(FIRM), 1]) + 1))
     weight = spread[0] ** 2 / (spread[0] ** 2 + spread[1] ** 2)
-    return weight * first + (1 - weight) * second, front
+    return weight * first + (1 - weight) * second, front, doubt
 
 
 def body_from_blaze(body: np.ndarray, min_joint: float) -> np.ndarray:
