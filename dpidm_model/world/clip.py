@@ -118,34 +118,43 @@ def make_clip(
     rngs = _streams(seed)
     wish = Options(**(options or {}))
     stage = _set_stage(rngs, frames, size, fps, category, wish)
-    garments, worn = [], []
+    worn = []
     for x in "ab" if unpaired else "a":
-        garments.append(_pick_garment(rngs[f"garment_{x}"], size, category, wish.garment_kind))
-        worn.append(_dress(rngs[f"folds_{x}"], stage, garments[-1], size, flow))
-    first, hidden = worn[0], np.any([truth.touched_FHW for truth in worn], 0)
+        garment = _pick_garment(rngs[f"garment_{x}"], size, category, wish.garment_kind)
+        worn.append((garment, _dress(rngs[f"folds_{x}"], stage, garment, size, flow)))
+    fields = [_fields(*pair) for pair in worn]
+    second = {name_b: fields[1][name] for name, name_b in OF_B} if unpaired else {}
+    shared = _shared(rngs["mask"], stage, size, category, [truth for _, truth in worn])
+    return TryOnClip(fps=fps, seed=seed, **fields[0], **second, **shared)
+
+
+# Fields of the clip that exist for both garments: name for A, name for B.
+OF_B = (
+    ("frames_FHW3", "frames_b_FHW3"),
+    ("garment_HW3", "garment_b_HW3"),
+    ("landmarks", "landmarks_b"),
+    ("worn_FHW", "worn_b_FHW"),
+    ("flow_FHW2", "flow_b_FHW2"),
+)
+
+
+def _fields(garment: RenderedGarment, truth: WornTruth) -> dict:
+    """What a clip holds of one garment, by the names for garment A."""
+    return {
+        "frames_FHW3": truth.frames_FHW3,
+        "garment_HW3": garment.image_HW3,
+        "landmarks": garment.landmarks,
+        "worn_FHW": truth.worn_FHW,
+        "flow_FHW2": truth.flow_FHW2,
+    }
+
+
+def _shared(rng, stage: _Stage, size: tuple[int, int], category: str, worn: list[WornTruth]) -> dict:
+    """What a clip holds of the person, whatever is worn; the mask hides all the garments."""
     pose = pose_track(stage.person, stage.camera.resized(size))
-    second = {}
-    if unpaired:
-        second = {
-            "garment_b_HW3": garments[1].image_HW3,
-            "landmarks_b": garments[1].landmarks,
-            "frames_b_FHW3": worn[1].frames_FHW3,
-            "worn_b_FHW": worn[1].worn_FHW,
-            "flow_b_FHW2": worn[1].flow_FHW2,
-        }
-    return TryOnClip(
-        frames_FHW3=first.frames_FHW3,
-        garment_HW3=garments[0].image_HW3,
-        landmarks=garments[0].landmarks,
-        worn_FHW=first.worn_FHW,
-        flow_FHW2=first.flow_FHW2,
-        pose=pose,
-        agnostic_FHW=agnostic_masks(rngs["mask"], pose, _kept(stage, size), hidden, category),
-        category=category,
-        fps=fps,
-        seed=seed,
-        **second,
-    )
+    hidden_FHW = np.any([truth.touched_FHW for truth in worn], 0)
+    mask_FHW = agnostic_masks(rng, pose, _kept(stage, size), hidden_FHW, category)
+    return {"pose": pose, "agnostic_FHW": mask_FHW, "category": category}
 
 
 # Every part of a clip has random numbers of its own, so that changing one part leaves the others as they are.
@@ -338,24 +347,9 @@ def dress_motion(
     garments = [_pick_garment(_streams(s)["garment_a"], size, category, None) for s in garment_seeds]
     folds = [np.random.default_rng((motion_seed, s)) for s in garment_seeds]
     worn = [_dress(rng, stage, garment, size, False) for rng, garment in zip(folds, garments, strict=True)]
-    pose = pose_track(stage.person, stage.camera.resized(size))
-    hidden = np.any([truth.touched_FHW for truth in worn], 0)
-    shared = {
-        "pose": pose,
-        "agnostic_FHW": agnostic_masks(rngs["mask"], pose, _kept(stage, size), hidden, category),
-        "category": category,
-        "fps": fps,
-        "seed": motion_seed,
-    }
+    shared = _shared(rngs["mask"], stage, size, category, worn)
     return [
-        TryOnClip(
-            frames_FHW3=truth.frames_FHW3,
-            garment_HW3=garment.image_HW3,
-            landmarks=garment.landmarks,
-            worn_FHW=truth.worn_FHW,
-            flow_FHW2=truth.flow_FHW2,
-            **shared,
-        )
+        TryOnClip(fps=fps, seed=motion_seed, **_fields(garment, truth), **shared)
         for truth, garment in zip(worn, garments, strict=True)
     ]
 
