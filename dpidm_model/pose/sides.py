@@ -49,7 +49,9 @@ def untangle(
     changed = np.zeros((len(track), len(GROUPS)), bool)
     for scene in segments(len(track), cuts):
         for group, pairs in enumerate(GROUPS):
-            flip_F = _cheapest_swaps(keypoints[scene], pairs, scale, evidence_F[scene])
+            # nobody's hips face away from where the shoulders face: the arms, settled first, are the legs' evidence
+            evidence = evidence_F[scene] if pairs is ARMS else 3 * _order(keypoints[scene], ARMS[0])
+            flip_F = _cheapest_swaps(keypoints[scene], pairs, scale, evidence)
             changed[scene, group] = flip_F
             part = keypoints[scene]
             part[flip_F] = swapped(part[flip_F], pairs, hands=pairs is ARMS)
@@ -82,12 +84,17 @@ def _cheapest_swaps(
 
 def _naming_cost(keypoints_FK3: np.ndarray, pair: tuple[int, int], evidence_F: np.ndarray) -> np.ndarray:
     """(2, F): what keeping and exchanging the names costs in each frame, from the order of the first pair of joints."""
-    right, left = keypoints_FK3[:, pair[0]], keypoints_FK3[:, pair[1]]
-    width_F = np.where((right[:, 2] > 0) & (left[:, 2] > 0), left[:, 0] - right[:, 0], 0.0)
-    order_F = np.clip(width_F / max(float(np.abs(width_F).max()), 1.0) * 2, -1, 1)
+    order_F = _order(keypoints_FK3, pair)
     against_F = order_F * evidence_F
     keep_F, exchange_F = np.maximum(-against_F, 0), np.maximum(against_F, 0)
     return np.stack([EVIDENCE_COST * keep_F, EVIDENCE_COST * exchange_F + SWAP_COST])
+
+
+def _order(keypoints_FK3: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
+    """(F,) -1..1: signed width of a (right, left) pair, 1 where it is at least half as wide as ever and facing us."""
+    right, left = keypoints_FK3[:, pair[0]], keypoints_FK3[:, pair[1]]
+    width_F = np.where((right[:, 2] > 0) & (left[:, 2] > 0), left[:, 0] - right[:, 0], 0.0)
+    return np.clip(width_F / max(float(np.abs(width_F).max(initial=0)), 1.0) * 2, -1, 1)
 
 
 def facing(keypoints_FK3: np.ndarray) -> list[str]:

@@ -32,6 +32,7 @@ FACE_68 = (
 )  # fmt: skip
 AXIS = slice(33, 35)  # landmarks that say where the next region lies: hip centre, end of the body's axis
 FIRM = (*range(11, 17), *range(23, 29))  # shoulders to wrists, hips to ankles
+HAND_SIZE = (0.08, 0.7)  # plausible extent of a hand in torso lengths
 PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
 
 
@@ -250,7 +251,10 @@ class BlazePose:
         points, presence = self._hand(roi.cut(frame, self._hand.pixels))  # type: ignore[misc, union-attr]
         points = roi.to_frame(points)
         near_wrist = np.linalg.norm(points[0] - wrist[:2]) < 0.6 * roi.side
-        if presence < self.config.min_presence or not near_wrist:
+        size = np.ptp(points, axis=0).max() / max(
+            np.linalg.norm(body[[11, 12], :2] - body[[23, 24], :2], axis=1).max(), 1
+        )
+        if presence < self.config.min_presence or not near_wrist or not HAND_SIZE[0] < size < HAND_SIZE[1]:
             return
         pose[HAND_PARTS[side]] = np.concatenate([points, np.full((21, 1), presence)], axis=1)
         knuckles = points[[6, 10, 14]].mean(axis=0)

@@ -157,5 +157,8 @@ def test_a_turning_person_without_a_head_keeps_left_and_right():
     turned = facing(track.keypoints_FK3)
     order = [name for i, name in enumerate(turned) if i == 0 or turned[i - 1] != name]
     assert order == [FRONT, SIDE, BACK]
+    shoulders, hips = (track.keypoints_FK3[:, a, 0] - track.keypoints_FK3[:, b, 0] for a, b in ((5, 2), (11, 8)))
+    wide = np.array([name != SIDE for name in turned])
+    assert (np.sign(shoulders[wide]) == np.sign(hips[wide])).mean() > 0.97
     assert jitter(track) < jitter(person.track) / 3
     assert (track.provenance_F != MISSING).all()
