@@ -1,5 +1,6 @@
 """The loop with a real small DPIDM network: windows, fuse, guidance, batches, progress."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from dpidm_model.sampling.latents import from_network
 from dpidm_model.sampling.noise import initial_noise, step_generators
 from dpidm_model.sampling.sampler import SamplerConfig
 from dpidm_model.sampling.schedulers import SAMPLERS, make_scheduler
-from dpidm_model.sampling.tryon import make_conditions
+from dpidm_model.sampling.tryon import make_conditions, sample_tryon
 from dpidm_model.sampling.watch import Progress, Watcher
 from dpidm_model.sampling.windows import WindowConfig
 
@@ -246,3 +247,13 @@ def test_all_schedules_give_finite_clips(setup):
         for sampler in SAMPLERS:
             result = Setup(setup.network, inputs, schedule).run(SamplerConfig(steps=2, sampler=sampler))
             assert result.isfinite().all()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float16, 0.02), (torch.bfloat16, 0.1)])
+def test_half_precision_networks_stay_close(setup, dtype, tolerance):
+    """Only the network works in half precision; latents and schedulers stay in float32."""
+    inputs, config = first_frames(setup.inputs, 4), SamplerConfig(steps=3)
+    network = copy.deepcopy(setup.network).to(dtype)
+    result = sample_tryon(network, setup.schedule, inputs, config, Place(device=CPU.device, dtype=dtype))
+    assert result.dtype == torch.float32
+    assert (result - setup.run(config, inputs)).abs().max() < tolerance * result.std()
