@@ -51,7 +51,7 @@ class DPIDMHumanPose(io.ComfyNode):
         image_batch(images, "images (the frames)")
         chosen = parts.selection(person, person_index, point_x, point_y, point_frame, person_mask)
         options = CleanUp(method=smoothing, strength=strength, max_gap=fill_gaps)
-        name, detector = make_detector(backend, parts.places(), hands=hands, face=face)
+        name, detector = make_detector(backend, parts.places(), hands=hands, face=face, on_bytes=parts.show_download)
         found = human_pose(uint8_frames(images), detector, chosen, options, host.Progress(len(images)).step)
         size = (images.shape[2], images.shape[1])
         preview = parts.drawn(parse(found.pose).people, size, size, len(images))

@@ -124,3 +124,8 @@ def drawn(poses, canvas, size, count, *, hands=True, face=True, half_width=None)
 def pose_folders() -> list[Path]:
     """Where Load Pose looks for file names: the host's input and output folders."""
     return [host.input_folder(), host.output_path("pose", "").parent]
+
+
+def show_download(done: int, total: int) -> None:
+    """A download's progress on the node; lets Cancel through."""
+    host.Progress(total).step(done)

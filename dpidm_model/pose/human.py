@@ -42,8 +42,17 @@ class HumanPose:
     text: str
 
 
-def make_detector(backend: str, places: Places, *, hands: bool = True, face: bool = True) -> tuple[str, Detector]:
+def make_detector(
+    backend: str,
+    places: Places,
+    *,
+    hands: bool = True,
+    face: bool = True,
+    on_bytes: Callable[[int, int], None] | None = None,
+) -> tuple[str, Detector]:
     """The backend's name and a detector of it. "auto": DW-Pose if its files are here, else BlazePose, else say how.
+
+    on_bytes: called with (bytes done, bytes in all) while weights are downloaded.
 
     Raises MissingFileError, MissingDependencyError or CheckpointError with what to do.
     """
@@ -55,7 +64,7 @@ def make_detector(backend: str, places: Places, *, hands: bool = True, face: boo
     if backend == "dwpose":
         from .detectors.dwpose import DWPose
 
-        return backend, DWPose.from_folders(list(places.dwpose))
+        return backend, DWPose.from_folders(list(places.dwpose), on_bytes=on_bytes)
     if backend == "openpose":
         from .detectors.openpose import OpenPose
 

@@ -95,9 +95,14 @@ class DWPose:
         self._pose = Session(pose, SIZE, self.config.threads)
 
     @classmethod
-    def from_folders(cls, folders: list[Path], config: DWPoseConfig | None = None) -> "DWPose":
+    def from_folders(
+        cls,
+        folders: list[Path],
+        config: DWPoseConfig | None = None,
+        on_bytes: Callable[[int, int], None] | None = None,
+    ) -> "DWPose":
         """With the files from the first folder that has them, or downloaded."""
-        return cls(locate(DETECTOR, folders), locate(POSE, folders), config)
+        return cls(locate(DETECTOR, folders, on_bytes), locate(POSE, folders, on_bytes), config)
 
     def detect(self, frames: Iterable[np.ndarray], on_frame: Callable[[int], None] | None = None) -> Detections:
         """Everybody in every frame (detectors.base.Detector)."""
