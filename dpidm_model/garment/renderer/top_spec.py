@@ -62,7 +62,7 @@ REST_ARM = ArmPose(upper=0.45, lower=0.35, fold="none", before=False)
 # kind: (weight, neck shapes, collars, fronts, sleeve ranges, hem range, chest range, pockets)
 TOPS = {
     "tee": (
-        20,
+        28,
         "round round v boat",
         "rib rib none",
         "closed",
@@ -118,7 +118,7 @@ def sample_top(rng: np.random.Generator, kind: str, dress: bool = False) -> TopS
     puffy = kind == "blouse" and rng.random() < 0.7
     skirt, skirt_half = 0.0, 0.0
     if dress:
-        hem_y, hem, skirt = waist_y, waist, max(waist_y + u(1.4, 6.0), SHORTEST_DRESS + u(0, 0.5))
+        hem_y, hem, skirt = waist_y, waist, max(waist_y + u(1.8, 6.0), SHORTEST_DRESS + u(0, 0.5))
         skirt_half = waist * u(1.0, 1.35) + (skirt - waist_y) * u(-0.03, 0.34)
     return TopSpec(
         kind=kind,
@@ -126,7 +126,7 @@ def sample_top(rng: np.random.Generator, kind: str, dress: bool = False) -> TopS
         neck_half=float(min(neck_half, 0.88)),
         neck_depth=float(u(*depth)),
         back_depth=float(u(0.02, 0.18)),
-        drop=float(u(0.1, 0.42) if kind not in ("vest",) else u(0.02, 0.18)),
+        drop=0.02 if strap else float(u(0.1, 0.42) if kind != "vest" else u(0.02, 0.18)),
         strap=float(strap),
         armpit=(float(chest), float(armpit_y)),
         waist=(float(waist), float(min(waist_y, hem_y - 0.05))),
@@ -135,7 +135,7 @@ def sample_top(rng: np.random.Generator, kind: str, dress: bool = False) -> TopS
         sleeve=sleeve,
         sleeve_width=float(u(0.62, 0.9) * (1.15 if puffy else 1.0)),
         cuff_width=float(u(0.55, 0.95) if 0 < sleeve < LONG_SLEEVE else u(0.3, 0.62)),
-        inset=float(u(0.2, 0.5)),
+        inset=float(u(0.38, 0.52)),
         puff=float(u(0.2, 0.75) if puffy else u(-0.05, 0.08)),
         collar=collar,
         front=pick(fronts),
