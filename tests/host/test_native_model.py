@@ -120,6 +120,7 @@ def virtual_bytes(server) -> int:
     return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_leaves_the_server_usable_and_goes_on_later(server):
     graph = own(server, 6, context_length=3, context_overlap=1, seed=21, steps=8, resume=True)
     whole = own(server, 6, context_length=3, context_overlap=1, seed=21, steps=8)
@@ -142,6 +143,7 @@ def test_an_interrupted_run_leaves_the_server_usable_and_goes_on_later(server):
     torch.testing.assert_close(resumed, latents(server, whole), atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_out_of_memory_is_a_clear_error_and_the_server_lives_on(server):
     """The device here is the CPU; its allocator is limited to little more than it has."""
     graph = own(server, 16, seed=31, context_length=16)
