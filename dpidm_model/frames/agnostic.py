@@ -38,10 +38,10 @@ class MaskShape:
     side: float = 0.24
     hem: float = 0.8
     neck: float = 0.35
-    arm: float = 0.24
-    cuff: float = 0.235
+    arm: float = 0.25
+    cuff: float = 0.25
     inner: float = 0.13
-    beyond: float = 0.08
+    beyond: float = 0.09
     over: float = 0.05
     waist: float = 0.17
     leg: float = 0.26
