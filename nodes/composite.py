@@ -11,7 +11,7 @@ class DPIDMCropToPerson(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DPIDMCropToPerson",
-            display_name="Crop to Person (DPIDM)",
+            display_name="DPIDM Crop to Person",
             category="DPIDM/video",
             description="Crops a video to one person, smoothly and at one size, so that the model sees them large.",
             inputs=[
@@ -65,7 +65,7 @@ class DPIDMPasteBack(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DPIDMPasteBack",
-            display_name="Paste Back (DPIDM)",
+            display_name="DPIDM Paste Back",
             category="DPIDM/video",
             description="Puts the dressed crops back into the source video; nothing changes outside the soft mask.",
             inputs=[

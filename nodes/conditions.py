@@ -1,7 +1,7 @@
 """Conditions: fit the garment photo to the model's size, encode both poses."""
 
 from .host import io
-from .types import DPIDMModel, DPIDMPoses, EncodedPoses, PoseKeypoint
+from .types import DPIDMPoses, EncodedPoses, PoseKeypoint
 
 
 class DPIDMFitGarment(io.ComfyNode):
@@ -58,7 +58,6 @@ class DPIDMEncodePoses(io.ComfyNode):
             category="DPIDM/conditioning",
             description="Draws both poses at the working size; the model's pose encoder sees them window by window.",
             inputs=[
-                DPIDMModel.Input("model", tooltip="From DPIDM Load Model."),
                 PoseKeypoint.Input(
                     "human_pose", tooltip="The person's pose in every working frame (any POSE_KEYPOINT)."
                 ),
@@ -79,7 +78,7 @@ class DPIDMEncodePoses(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, human_pose, garment_pose, width, height) -> io.NodeOutput:
+    def execute(cls, human_pose, garment_pose, width, height) -> io.NodeOutput:
         import torch
 
         from ..dpidm_model.pose.pictures import garment_picture

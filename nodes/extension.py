@@ -7,6 +7,7 @@ from . import host
 # Node modules, relative to the pack; each defines NODES = [node classes].
 MODULES = [
     "nodes.loaders",
+    "nodes.strength",
     "nodes.convert_node",
     "nodes.conditions",
     "nodes.sampler",

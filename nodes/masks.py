@@ -11,7 +11,7 @@ class DPIDMAgnosticMask(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DPIDMAgnosticMask",
-            display_name="Agnostic Mask (DPIDM)",
+            display_name="DPIDM Agnostic Mask",
             category="DPIDM/video",
             description="Masks where a garment of that kind may be, hands, face and shoes kept, steady over time.",
             inputs=[

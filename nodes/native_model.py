@@ -107,7 +107,7 @@ class DPIDMNativeModel(io.ComfyNode):
         from ..dpidm_model.sampling.tryon import make_conditions
         from .sampling_parts import native_parts, open_place, tryon_inputs
 
-        inputs = tryon_inputs(poses, garment_latent, agnostic_latents, mask, clip_vision_output)
+        inputs = tryon_inputs(model, poses, garment_latent, agnostic_latents, mask, clip_vision_output)
         inputs.check(model.info.config)
         place = open_place(model, inputs)
         held = NativeConditions(make_conditions(model.network, inputs, place).offload())

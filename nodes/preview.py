@@ -12,7 +12,7 @@ class DPIDMInstantPreview(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DPIDMInstantPreview",
-            display_name="Instant Preview (DPIDM)",
+            display_name="DPIDM Instant Preview",
             category="DPIDM/video",
             description="Warps the garment photo onto the person by both poses, without weights.",
             inputs=[

@@ -92,7 +92,7 @@ class DPIDMVideoSampler(io.ComfyNode):
 
         optional = [settings.pop(name, None) for name in ("clip_vision_output", "source_latents")]
         config = sampler_config(**settings)
-        inputs = tryon_inputs(poses, garment_latent, agnostic_latents, mask, *optional)
+        inputs = tryon_inputs(model, poses, garment_latent, agnostic_latents, mask, *optional)
         inputs.check(model.info.config, config.windows.length)
         store = open_store(model, inputs, config) if resume else None
         with host.out_of_memory_cleanup():

@@ -5,6 +5,7 @@ import logging
 import torch
 
 from ..dpidm_model.network.attention import Attend, attend
+from ..dpidm_model.network.call import FULL
 from ..dpidm_model.sampling.denoise import Place
 from ..dpidm_model.sampling.estimate import describe, fit_memory, window_bytes
 from ..dpidm_model.sampling.guidance import Guidance
@@ -40,6 +41,7 @@ def sampler_config(
 
 
 def tryon_inputs(
+    model: LoadedModel,
     poses: EncodedPoses,
     garment_latent: dict,
     agnostic_latents: dict,
@@ -56,6 +58,7 @@ def tryon_inputs(
         garment_image_B3YX=poses.garment_image_B3HW,
         clip_1E=None if clip_vision_output is None else clip_vision_output["image_embeds"],
         source_FCHW=None if source_latents is None else source_latents["samples"],
+        strengths=model.strengths or FULL,
     )
 
 
@@ -120,6 +123,7 @@ def open_store(model: LoadedModel, inputs: TryOnInputs, config: SamplerConfig) -
         config,
         model.info.schedule,
         model.dtype,
+        inputs.strengths,
         weights_fingerprint(model.network),
         inputs.agnostic_FCHW,
         inputs.mask_FYX,

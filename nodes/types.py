@@ -16,10 +16,12 @@ class LoadedModel:
     """A DPIDM network under the host's memory management.
 
     patcher: the host's ModelPatcher around dpidm_model.network.model.DPIDM.  info: checkpoint.file.ModelInfo.
+    strengths: dpidm_model.network.call.Strengths, or None for the trained network as it is.
     """
 
     patcher: Any
     info: Any
+    strengths: Any = None
 
     @property
     def network(self):

@@ -12,7 +12,7 @@ class DPIDMDrawPose(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DPIDMDrawPose",
-            display_name="Draw Pose (DPIDM)",
+            display_name="DPIDM Draw Pose",
             category="DPIDM/pose",
             description="Draws poses of people or garments on black in the colours that pose networks were trained on.",
             inputs=[

@@ -13,7 +13,7 @@ class DPIDMSavePose(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DPIDMSavePose",
-            display_name="Save Pose (DPIDM)",
+            display_name="DPIDM Save Pose",
             category="DPIDM/pose",
             description="Writes poses as a JSON file into ComfyUI's output folder, in the form other packs read.",
             is_output_node=True,
@@ -40,7 +40,7 @@ class DPIDMLoadPose(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DPIDMLoadPose",
-            display_name="Load Pose (DPIDM)",
+            display_name="DPIDM Load Pose",
             category="DPIDM/pose",
             description="Reads poses from a JSON file (POSE_KEYPOINT of any pack) or from pasted JSON.",
             inputs=[

@@ -15,7 +15,7 @@ class DPIDMGarmentPose(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DPIDMGarmentPose",
-            display_name="Garment Pose (DPIDM)",
+            display_name="DPIDM Garment Pose",
             category="DPIDM/pose",
             description="Finds landmarks on a garment photo (neck, shoulders, sleeves, hem), its mask and category.",
             inputs=[

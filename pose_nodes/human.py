@@ -13,7 +13,7 @@ class DPIDMHumanPose(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DPIDMHumanPose",
-            display_name="Human Pose (DPIDM)",
+            display_name="DPIDM Human Pose",
             category="DPIDM/pose",
             description="Poses of the people in a video: one person followed through the whole clip, ready to use.",
             inputs=[

@@ -12,7 +12,7 @@ class DPIDMSelectPerson(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DPIDMSelectPerson",
-            display_name="Select Person (DPIDM)",
+            display_name="DPIDM Select Person",
             category="DPIDM/pose",
             description="Follows one person through poses with several people, whatever node made them.",
             inputs=[
@@ -44,7 +44,7 @@ class DPIDMSmoothPose(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DPIDMSmoothPose",
-            display_name="Smooth Pose (DPIDM)",
+            display_name="DPIDM Smooth Pose",
             category="DPIDM/pose",
             description="Cleans up poses of any detector over time: gaps, left/right flips, jitter; not across cuts.",
             inputs=[

@@ -55,7 +55,7 @@ def quickstart() -> tuple[dict[str, Node], dict[str, str]]:
         "poses": Node(
             "DPIDMEncodePoses",
             2,
-            {"model": model, "human_pose": crop_pose, "garment_pose": Link("fit", "garment_pose"), **size},
+            {"human_pose": crop_pose, "garment_pose": Link("fit", "garment_pose"), **size},
         ),
         "sampler": Node(
             "DPIDMVideoSampler",

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..config import DPIDMConfig, ScheduleConfig
 from ..errors import InputError
+from ..network.call import FULL, Strengths
 from ..network.conditions import TryOnConditions
 from ..network.model import DPIDM
 from .denoise import ClipConditions, NetworkDenoise, Place
@@ -32,6 +33,7 @@ class TryOnInputs:
     garment_1CHW: latent of the garment picture (the first of a batch is used).
     poses: the person's, of F frames.  garment_image_B3YX: the garment's drawn pose, 0..1, of the same size.
     clip_1E: CLIP image embedding of the garment, or None.  source_FCHW: latents to start from, or None.
+    strengths: how much of each pose module is used.
     """
 
     agnostic_FCHW: Tensor
@@ -41,6 +43,7 @@ class TryOnInputs:
     garment_image_B3YX: Tensor
     clip_1E: Tensor | None = None
     source_FCHW: Tensor | None = None
+    strengths: Strengths = FULL
 
     def check(self, model: DPIDMConfig, length: int | None = None) -> None:
         """Raise InputError, before anything is computed, if this cannot be sampled with that model.
@@ -103,12 +106,14 @@ def make_conditions(network: DPIDM, inputs: TryOnInputs, place: Place) -> ClipCo
         to_network(inputs.garment_1CHW[:1], config).to(**place_of),
         inputs.garment_image_B3YX[:1].to(**place_of),
         None if inputs.clip_1E is None else inputs.clip_1E[:1].to(**place_of),
+        strengths=inputs.strengths,
         attention=place.attention,
     )
     still = TryOnConditions(
         agnostic_BFCHW=to_network(inputs.agnostic_FCHW, config)[None],
         mask_BF1HW=latent_mask(inputs.mask_FYX, (height, width)).expand(frames, -1, -1, -1)[None],
         garment=garment,
+        strengths=inputs.strengths,
     )
     return ClipConditions(network, still, inputs.poses)
 

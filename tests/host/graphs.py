@@ -69,7 +69,6 @@ def sampler_graph(server, **changes) -> dict:
         "poses": defaults(
             server,
             "DPIDMEncodePoses",
-            model=["model", 0],
             human_pose=["pose", 0],
             garment_pose=["garment_pose", 0],
             width=96,
