@@ -1,0 +1,58 @@
+"""`make demo`, as a user runs it, in a fresh clone with an awkward folder name (what setup installed is shared)."""
+
+import re
+import subprocess
+
+import av
+import cv2
+import pytest
+
+from tools.comfy_server import ROOT
+
+LAST_LINE = re.compile(r"demo: OK output=(\S+) frames=(\d+) size=(\d+)x(\d+) seconds=([\d.]+) weights=(\S+)")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    target = tmp_path_factory.mktemp("clone") / "Pack-Name.v1"
+    subprocess.run(["git", "clone", "-q", ROOT, target], check=True)
+    (target / ".venv").symlink_to(ROOT / ".venv")
+    (target / ".host" / "base" / "models" / "dpidm").mkdir(parents=True)
+    (target / ".host" / "comfyui").symlink_to(ROOT / ".host" / "comfyui")
+    (target / ".host" / ".stamp").write_text((ROOT / ".host" / ".stamp").read_text())
+    return target
+
+
+@pytest.mark.slow
+def test_make_demo_in_a_fresh_clone(clone, artifacts):
+    done = subprocess.run(["make", "demo"], cwd=clone, capture_output=True, text=True, timeout=1000, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = LAST_LINE.fullmatch(done.stdout.splitlines()[-1])
+    assert found, done.stdout[-500:]
+    output, frames, width, height, _, weights = found.groups()
+    with av.open(output) as video:
+        stream = video.streams.video[0]
+        assert (stream.width, stream.height) == (int(width), int(height))
+        assert sum(1 for _ in video.decode(stream)) == int(frames)
+        assert video.streams.audio
+    sheet = cv2.imread(str(clone / "output" / "demo" / "contact_sheet.png"))
+    assert sheet is not None
+    assert sheet.shape[1] > 6 * 100
+    cv2.imwrite(str(artifacts / "demo_contact_sheet.png"), sheet)
+    trained = subprocess.run(
+        [".venv/bin/python", "convert.py", "info", "dpidm_model/weights/dpidm-tiny.safetensors", "--json"],
+        cwd=clone,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert ("UNTRAINED" in weights) == ('"trained": false' in trained.lower())
+    assert "demo:" in done.stderr, "no progress was shown"
+
+
+@pytest.mark.slow
+def test_demo_says_what_is_wrong(clone):
+    command = ["make", "demo", "VIDEO=nowhere.mp4"]
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode != 0
+    assert "nowhere.mp4 is not a file" in done.stderr
