@@ -1,9 +1,9 @@
-"""The trained detector on whole pictures: find the garment, look again closely, both mirrored and not, and read it.
+"""The trained detector on whole pictures: find the garment, then look closely, at several zooms and mirrored.
 
 H W picture rows/columns, h w map rows/columns, K the 13 garment slots.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,8 +16,10 @@ from .decode import SWAP, DecodedGarment, average, decode, fit_frame, mirror, to
 from .network import MAP_STRIDE, SHIPPED, GarmentNet, load_garment_net
 
 MARGIN = 0.09  # around the garment's box in the second look, of its larger side
+ZOOMS = (0.92, 1.0, 1.1)  # of that box; the second look is averaged over them
 SURE_FOCUS = 0.5  # heat within the peak's neighbourhood from which on a position counts as certain
 CLEAR = 250  # grey of the background that replaces everything outside a given mask
+Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in picture pixels
 _SLEEVES, _ARMS = ("r_elbow", "l_elbow", "r_wrist", "l_wrist"), ("neck", "r_shoulder", "l_shoulder")
 _LEGS = ("r_knee", "l_knee", "r_ankle", "l_ankle")
 SLOTS_OF = {  # category: (always there, perhaps there)
@@ -104,6 +106,41 @@ def _sleeve(presence_K: np.ndarray, category: str) -> str:
     return SLEEVES[2] if presence_K[3] > 0.5 else SLEEVES[1] if presence_K[2] > 0.5 else SLEEVES[0]
 
 
+def _closely(net: GarmentNet, image_HW3: np.ndarray, box: Box) -> tuple[DecodedGarment, np.ndarray]:
+    """The second look: the box in each of ZOOMS, mirrored and not, averaged; points in picture pixels, and the frame
+    that the mask belongs to."""
+    looks = []
+    for zoom in ZOOMS:
+        frame = fit_frame(_grown(box, zoom), net.config.input_size)
+        found = _look(net, image_HW3, frame, flip=True)
+        looks.append((replace(found, points_K2=_to_picture(found.points_K2, frame)), frame))
+    views = [view for view, _ in looks]
+    weight_ZK1 = np.array([view.focus_K for view in views])[..., None] + 1e-3
+    points_K2 = (np.array([view.points_K2 for view in views]) * weight_ZK1).sum(0) / weight_ZK1.sum(0)
+    mean = {
+        name: np.mean([getattr(view, name) for view in views], axis=0)
+        for name in ("presence_K", "seen_K", "focus_K", "category_3", "sleeve_3", "single")
+    }
+    middle, frame = looks[len(looks) // 2]
+    return DecodedGarment(points_K2=points_K2, mask_hw=middle.mask_hw, **mean), frame
+
+
+def _grown(box: Box, zoom: float) -> Box:
+    """A box made larger about its middle."""
+    (x0, y0, x1, y1), grow = box, (zoom - 1) / 2
+    dx, dy = grow * (x1 - x0), grow * (y1 - y0)
+    return x0 - dx, y0 - dy, x1 + dx, y1 + dy
+
+
+def _mask_from(mask_hw: np.ndarray, frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A map of the network as a picture mask, uint8 0 or 255."""
+    to_cells = np.array([[0.25, 0, -0.375], [0, 0.25, -0.375]]) @ np.vstack([frame, [0, 0, 1]])
+    heat = cv2.warpAffine(
+        mask_hw, to_cells, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT
+    )
+    return np.where(heat > 0.5, np.uint8(255), np.uint8(0))
+
+
 def detect(
     image_HW3: np.ndarray, *, category: str = "auto", mask_HW: np.ndarray | None = None, net: GarmentNet | None = None
 ) -> Detection:
@@ -124,26 +161,19 @@ def detect(
         whole = fit_frame((0, 0, w, h), net.config.input_size)
         first = _look(net, image_HW3, whole, flip=False)
         box, alone = _box_of(first, whole, (w, h)), first.single
-    frame = fit_frame(box, net.config.input_size)
-    found = _look(net, image_HW3, frame, flip=True)
-    single = min(found.single, alone)  # several garments show in the first look, a wearer's skin in either
+    found, frame = _closely(net, image_HW3, box)
+    single = min(float(found.single), alone)  # several garments show in the first look, a wearer's skin in either
     chosen = CATEGORIES[int(found.category_3.argmax())] if category == "auto" else category
     presence = _presence(found, chosen)
     there = presence > 0.5
-    points = _to_picture(found.points_K2, frame)
-    inside = ((points >= 0) & (points <= [w - 1, h - 1])).all(1)
-    points = np.clip(points, 0, [w - 1, h - 1])
+    inside = ((found.points_K2 >= 0) & (found.points_K2 <= [w - 1, h - 1])).all(1)
+    points = np.clip(found.points_K2, 0, [w - 1, h - 1])
     confidence = presence * np.minimum(1.0, found.focus_K / SURE_FOCUS) * min(1.0, 2 * single)
     points_K3 = np.concatenate([points, confidence[:, None]], 1).astype(np.float32) * there[:, None]
     visibility = np.where(there, np.where((found.seen_K > 0.5) & inside, 2, 1), 0).astype(np.uint8)
-    to_cells = np.array([[0.25, 0, -0.375], [0, 0.25, -0.375]]) @ np.vstack([frame, [0, 0, 1]])
-    heat = cv2.warpAffine(
-        found.mask_hw, to_cells, (w, h), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT
-    )
-    landmarks = GarmentLandmarks(points_K3, visibility, (w, h), chosen, _sleeve(presence, chosen))
     return Detection(
-        landmarks=landmarks,
-        heat_mask_HW=np.where(heat > 0.5, np.uint8(255), np.uint8(0)),
+        landmarks=GarmentLandmarks(points_K3, visibility, (w, h), chosen, _sleeve(presence, chosen)),
+        heat_mask_HW=_mask_from(found.mask_hw, frame, (w, h)),
         single=single,
         category_share=float(found.category_3[CATEGORIES.index(chosen)]),
     )
