@@ -57,6 +57,9 @@ class Control:
 
 
 def worker_signals(_worker: int) -> None:
-    """In loader processes: end on SIGTERM as usual, leave Ctrl-C to the main process."""
+    """In loader processes: end on SIGTERM as usual, leave Ctrl-C to the main process; no threads of OpenCV's own."""
+    import cv2
+
+    cv2.setNumThreads(0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,8 @@ def _run(todo: list[Entry], options: Options, workers: int) -> Iterator[tuple[En
         for entry in todo:
             yield entry, stages.prepare(entry)
         return
-    with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(options,)) as pool:
+    spawn = get_context("spawn")  # a forked copy of a process with threads may hang
+    with ProcessPoolExecutor(workers, spawn, initializer=_start_worker, initargs=(options,)) as pool:
         jobs = {pool.submit(_prepare_in_worker, entry): entry for entry in todo}
         for job in as_completed(jobs):
             yield jobs[job], job.result()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import TypeVar
 
 from .base import UnreadableError
@@ -62,6 +63,6 @@ def check(entries: Iterable[Entry], *, deep: bool = False, workers: int = 1) -> 
     if workers <= 1:
         found = [check_entry(entry, deep) for entry in entries]
     else:
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
             found = list(pool.map(check_entry, entries, [deep] * len(entries), chunksize=8))
     return [problem for problems in found for problem in problems]
