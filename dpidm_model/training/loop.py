@@ -157,6 +157,7 @@ class Trainer:
                 num_workers=workers,
                 collate_fn=list,
                 worker_init_fn=worker_signals if workers else None,
+                multiprocessing_context="forkserver" if workers else None,  # forks of a threaded process can hang
             )
         )
 

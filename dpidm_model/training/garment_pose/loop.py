@@ -113,7 +113,11 @@ class GarmentTrainer:
             share=c.share,
         )
         loader = DataLoader(
-            pictures, batch_size=c.batch, num_workers=c.workers, prefetch_factor=4 if c.workers else None
+            pictures,
+            batch_size=c.batch,
+            num_workers=c.workers,
+            prefetch_factor=4 if c.workers else None,
+            multiprocessing_context="forkserver" if c.workers else None,  # forks of a threaded process can hang
         )
         return self.accelerator.prepare(loader)
 
