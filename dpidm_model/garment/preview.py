@@ -155,7 +155,7 @@ class GarmentPreview:
         lay_over(window, 0, 0, part, None, weight)
         out[y0:y1, x0:x1] = np.clip(window + 0.5, 0, 255).astype(np.uint8)
         mask = np.zeros((h, w), np.uint8)
-        mask[y0:y1, x0:x1] = (part[..., 3] * weight).astype(np.uint8)
+        mask[y0:y1, x0:x1] = np.ceil(np.minimum(part[..., 3] * weight, 255)).astype(np.uint8)
         return out, mask
 
 
