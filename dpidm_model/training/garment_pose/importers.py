@@ -64,7 +64,7 @@ def _reader(
 
 
 def read_coco(source: str) -> list[Callable[[], Labelled]]:
-    """Photos of a COCO-keypoint file: categories named upper, lower, dress whose `keypoints` are our slots, in any order.
+    """Photos of a COCO-keypoint file: categories named upper, lower, dress whose `keypoints` are our slots.
 
     source: "labels.json:picture_folder". Pictures with more than one annotation are left out (one garment a picture).
     Raises InputError where names or lengths do not fit.
