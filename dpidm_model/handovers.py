@@ -1,7 +1,7 @@
 """What one stage hands to the next: frozen dataclasses, checked once when they are made.
 
-F frames, K joints, H W pixel rows/columns. Coordinates are pixels of `canvas` = (width, height), x to the right, y down;
-left and right are the person's (the wearer's) own.
+F frames, K joints, H W pixel rows/columns. Coordinates are pixels of `canvas` = (width, height), x to the right, y
+down; left and right are the person's (the wearer's) own.
 """
 
 from dataclasses import dataclass, replace
@@ -17,10 +17,26 @@ LEFT_HAND = slice(88, 109)
 RIGHT_HAND = slice(109, 130)
 JOINTS = 130
 
-BODY_NAMES = (
-    "nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist "
-    "r_hip r_knee r_ankle l_hip l_knee l_ankle r_eye l_eye r_ear l_ear"
-).split()
+BODY_NAMES = [
+    "nose",
+    "neck",
+    "r_shoulder",
+    "r_elbow",
+    "r_wrist",
+    "l_shoulder",
+    "l_elbow",
+    "l_wrist",
+    "r_hip",
+    "r_knee",
+    "r_ankle",
+    "l_hip",
+    "l_knee",
+    "l_ankle",
+    "r_eye",
+    "l_eye",
+    "r_ear",
+    "l_ear",
+]
 
 # The 13 garment landmarks are the OpenPose body joints 1..13, so both skeletons share indices and colours.
 GARMENT_SLOTS = tuple(BODY_NAMES[1:14])

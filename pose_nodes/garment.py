@@ -56,7 +56,9 @@ class DPIDMGarmentPose(io.ComfyNode):
         from ..dpidm_model.garment.batch import read_batch
         from ..nodes.checks import image_batch
 
-        result = read_batch(image_batch(image, "garment image"), category=category, masks=garment_mask, overrides=overrides)
+        result = read_batch(
+            image_batch(image, "garment image"), category=category, masks=garment_mask, overrides=overrides
+        )
         for line in result.warnings:
             log.warning("Garment Pose: %s", line)
         return io.NodeOutput(result.pose, result.preview_BHW3, result.mask_BHW, result.category, result.report)

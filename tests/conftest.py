@@ -1,6 +1,8 @@
 """Fixtures that several folders of tests share."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,4 +24,13 @@ def artifacts() -> Path:
     """Where tests leave pictures to look at (git-ignored)."""
     folder = ROOT / "artifacts"
     folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pose_models() -> Path:
+    """The offline pose models, fetched once into .host and shared by all test servers."""
+    folder = ROOT / ".host" / "base" / "models" / "dpidm" / "blazepose"
+    command = [sys.executable, ROOT / "tools" / "fetch_blazepose.py", folder]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return folder

@@ -36,7 +36,7 @@ def train(run: str, out: str, steps: int, *, latent_channels: int = 16, seed: in
     """Train (or go on training) up to step `steps` and write the VAE. Returns its measured figures."""
     folder = Path(run)
     vae = build_vae(latent_channels, seed)
-    start_from_pca(vae, (generate_batch(np.random.default_rng((seed, 10**7, i))) for i in range(PCA_BATCHES)))
+    start_from_pca(vae, (generate_batch(np.random.default_rng((seed, 10**7, i))) for i in range(PCA_BATCHES)), seed)
     vae.encoder.requires_grad_(False)
     average = copy.deepcopy(vae)
     optimizer = torch.optim.AdamW(vae.decoder.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-4)
@@ -161,7 +161,14 @@ def dead_leaves(rng: np.random.Generator) -> np.ndarray:
         text = "".join(rng.choice(list("AEBHKMRST237x&"), rng.integers(2, 5)))
         at = tuple(int(v) for v in rng.uniform(0, side * 0.7, 2))
         cv2.putText(
-            picture, text, at, cv2.FONT_HERSHEY_DUPLEX, rng.uniform(0.5, 1.6), rng.uniform(0, 255, 3), 2, cv2.LINE_AA
+            picture,
+            text,
+            at,
+            cv2.FONT_HERSHEY_DUPLEX,
+            rng.uniform(0.5, 1.6),
+            rng.uniform(0, 255, 3).tolist(),
+            2,
+            cv2.LINE_AA,
         )
     picture = cv2.resize(picture, (CROP, CROP), interpolation=cv2.INTER_AREA)
     if rng.random() < 0.5:
@@ -212,5 +219,5 @@ def _fabric(rng: np.random.Generator, side: int) -> np.ndarray:
 def _colour(rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.35:  # greys, whites and blacks are common in photographs
         return (np.full(3, rng.uniform(0, 255)) + rng.normal(0, 8, 3)).clip(0, 255).astype(np.float32)
-    hsv = np.uint8([[[rng.integers(0, 180), 255 * rng.beta(2, 3), 255 * rng.uniform(0.1, 1)]]])
+    hsv = np.array([[[rng.integers(0, 180), 255 * rng.beta(2, 3), 255 * rng.uniform(0.1, 1)]]], np.uint8)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)

@@ -19,16 +19,21 @@ COLOURS = 3
 
 
 @torch.no_grad()
-def start_from_pca(vae: AutoencoderTiny, images: Iterator[Tensor]) -> None:
-    """Set the weights of `vae` in place.  images: batches (B, 3, H, W) in 0..1 that the PCA is taken of."""
+def start_from_pca(vae: AutoencoderTiny, images: Iterator[Tensor], seed: int = 0) -> None:
+    """Set the weights of `vae` in place.  images: batches (B, 3, H, W) in 0..1 that the PCA is taken of.
+
+    seed: of the small random weights that are neither PCA nor zero.
+    """
     mean_C, basis_CK, std_K = patch_pca(images, latent_channels=_latent_channels(vae))
     for module in vae.modules():
         if type(module).__name__ == "AutoencoderTinyBlock":
-            last = module.conv[-1]  # pyright: ignore[reportIndexIssue]
+            last = module.get_submodule("conv")[-1]  # type: ignore[index]
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
-    _encoder(vae.encoder.layers, mean_C, basis_CK / std_K)
-    _decoder(vae.decoder.layers, mean_C, basis_CK * std_K)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        _encoder(vae.encoder.layers, mean_C, basis_CK / std_K)
+        _decoder(vae.decoder.layers, mean_C, basis_CK * std_K)
 
 
 def patch_pca(images: Iterator[Tensor], latent_channels: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -66,7 +71,7 @@ def _encoder(layers: nn.Sequential, mean_C: Tensor, project_CK: Tensor) -> None:
     downs[2].weight[:latent, : taps.shape[1], 1:, 1:] = taps
     downs[2].weight[latent : 2 * latent, : taps.shape[1], 1:, 1:] = -taps
     _join_pairs(last, latent)
-    last.bias.copy_(-mean_C @ project_CK)
+    _set_bias(last, -mean_C @ project_CK)
 
 
 def _decoder(layers: nn.Sequential, mean_C: Tensor, paint_CK: Tensor) -> None:
@@ -74,7 +79,7 @@ def _decoder(layers: nn.Sequential, mean_C: Tensor, paint_CK: Tensor) -> None:
     latent = paint_CK.shape[1]
     nn.init.normal_(first.weight, std=0.1)
     first.weight[: 2 * latent] = 0
-    first.bias.zero_()
+    _set_bias(first, torch.zeros(first.out_channels))
     for index in range(latent):
         first.weight[index, index, 1, 1] = 1
         first.weight[latent + index, index, 1, 1] = -1
@@ -89,7 +94,12 @@ def _decoder(layers: nn.Sequential, mean_C: Tensor, paint_CK: Tensor) -> None:
     last.weight[:, : 2 * latent] = 0
     last.weight[:, :latent, 1, 1] = colour_3K
     last.weight[:, latent : 2 * latent, 1, 1] = -colour_3K
-    last.bias.copy_(rearrange(mean_C, "(p c) -> c p", c=COLOURS).mean(-1))
+    _set_bias(last, rearrange(mean_C, "(p c) -> c p", c=COLOURS).mean(-1))
+
+
+def _set_bias(conv: nn.Conv2d, value_C: Tensor) -> None:
+    if conv.bias is not None:
+        conv.bias.copy_(value_C)
 
 
 def _copy_channels(conv: nn.Conv2d, channels: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.comfy_server import ROOT, ComfyServer
+from tools.comfy_server import ComfyServer
 
 FLAGS = [
     "--headless=new",
@@ -152,11 +152,9 @@ class Page:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def server(tmp_path_factory, pose_models):
     base = tmp_path_factory.mktemp("page") / "base"
-    models = ROOT / ".host" / "base" / "models" / "dpidm"
-    if models.is_dir():
-        shutil.copytree(models, base / "models" / "dpidm")
+    shutil.copytree(pose_models, base / "models" / "dpidm" / "blazepose")
     with ComfyServer(base=base, pack_name=PACK_NAME) as server:
         yield server
 

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,24 +17,14 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def server(tmp_path_factory, pose_models):
     base = tmp_path_factory.mktemp("host") / "base"
     (base / "input").mkdir(parents=True)
     shutil.copytree(Path(__file__).parent / "odd_inputs", base / "custom_nodes" / "odd_inputs")
-    link_pose_models(base)
+    shutil.copytree(pose_models, base / "models" / "dpidm" / "blazepose")
     server = ComfyServer(base=base, pack_name="ComfyUI-DPIDM.v1")
     with server:
         yield server
-
-
-def link_pose_models(base) -> None:
-    """The offline pose models, fetched once into .host and shared by all test servers."""
-    fetched = ROOT / ".host" / "base" / "models" / "dpidm" / "blazepose"
-    subprocess.run(
-        [sys.executable, ROOT / "tools" / "fetch_blazepose.py", fetched], check=True, stdout=subprocess.DEVNULL
-    )
-    target = base / "models" / "dpidm" / "blazepose"
-    shutil.copytree(fetched, target, dirs_exist_ok=True)
 
 
 @pytest.fixture
