@@ -137,13 +137,6 @@ def output_path(prefix: str, suffix: str) -> Path:
     return Path(folder) / f"{name}_{counter:05}_{suffix}"
 
 
-def temp_folder() -> Path:
-    """The host's `temp` folder."""
-    import folder_paths
-
-    return Path(folder_paths.get_temp_directory())
-
-
 # ---------------------------------------------------------------------------------------------- progress
 
 
@@ -250,13 +243,6 @@ def out_of_memory_cleanup() -> Iterator[None]:
     except BaseException:
         comfy.model_management.soft_empty_cache()
         raise
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception is the host's out-of-memory error."""
-    import comfy.model_management
-
-    return isinstance(error, comfy.model_management.OOM_EXCEPTION)
 
 
 def attention() -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
