@@ -27,7 +27,8 @@ class MaskShape:
     """Widths and ends of the mask in body units (about the distance from neck to hips). Fitted to public masks.
 
     shoulder, side: how far torso corners reach beyond shoulders and hips.  hem: end of tops between shoulders (0) and
-    hips (1).  neck: reach above the shoulder line.  arm, cuff: half-width at elbow and wrist, away from the body.
+    hips (1) with a person mask.  low_hem: without one, so that a long old top does not show below.
+    neck: reach above the shoulder line.  arm, cuff: half-width at elbow and wrist, away from the body.
     inner: the same towards the body.  beyond, over: reach of sleeves past the wrist, of legs past the ankle.
     waist: start of bottoms above the hips.  leg, ankle: half-width at hip and ankle.
     head, hand, forearm: half-width of a kept head, hand and (for bottoms) arm.
@@ -37,6 +38,7 @@ class MaskShape:
     shoulder: float = 0.24
     side: float = 0.24
     hem: float = 0.8
+    low_hem: float = 1.0
     neck: float = 0.35
     arm: float = 0.25
     cuff: float = 0.25
@@ -124,7 +126,7 @@ def garment_mask(
     body, shape = keypoints_K3[BODY], options.shape
     mask, sleeves = np.zeros((size[1], size[0]), np.uint8), np.zeros((size[1], size[0]), np.uint8)
     if options.category in ("upper", "dress"):
-        _add_torso(mask, body, unit, shape)
+        _add_torso(mask, body, unit, shape, shape.low_hem if person_HW is None else shape.hem)
         for shoulder, elbow, wrist, _ in ARMS:
             _add_sleeve(sleeves, body, body[[shoulder, elbow, wrist]], unit, shape)
     if options.category in ("lower", "dress"):
@@ -149,7 +151,7 @@ def _unit_vector(vector_2: np.ndarray) -> np.ndarray:
     return vector_2 / max(float(np.linalg.norm(vector_2)), 1e-6)
 
 
-def _add_torso(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShape) -> None:
+def _add_torso(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShape, hem: float) -> None:
     """From above the shoulders to the hem, and the neck."""
     shoulders = [body[j, :2] for j in (R_SHOULDER, L_SHOULDER) if body[j, 2] > 0]
     if not shoulders:
@@ -158,7 +160,7 @@ def _add_torso(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShape
     middle = np.mean(shoulders, axis=0)
     down = np.mean(hips, axis=0) - middle if hips else np.array([0.0, unit])
     direction, side = _unit_vector(down), shape.side * unit
-    ends = [base - down * (1 - shape.hem) - direction * side for base in hips or [middle + down]]
+    ends = [base - down * (1 - hem) - direction * side for base in hips or [middle + down]]
     # the shoulder discs sit lower by what they are wider than a shoulder is high
     tops = [s + direction * (shape.shoulder - 0.17) * unit for s in shoulders]
     _fill(mask, _hull([(t, shape.shoulder * unit) for t in tops] + [(e, side) for e in ends]))
