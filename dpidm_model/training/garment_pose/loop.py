@@ -3,7 +3,6 @@
 import copy
 import json
 import math
-import signal
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from ...cli import progress
 from ...errors import DPIDMError
 from ...garment.decode import to_tensor
 from ...garment.network import GarmentNet, GarmentNetConfig, load_garment_net, save_garment_net
+from ..control import Control
 from .config import GarmentTrainConfig
 from .data import GarmentPictures
 from .importers import labelled_photos
@@ -50,18 +50,6 @@ def _average_in(ema: nn.Module, net: nn.Module, decay: float) -> None:
             kept.lerp_(new, 1 - decay)
         else:
             kept.copy_(new)
-
-
-class _Stop:
-    """Becomes true on SIGTERM or SIGINT, so that the run ends after a saved step."""
-
-    def __init__(self):
-        self.asked = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ask)
-
-    def _ask(self, *_):
-        self.asked = True
 
 
 class GarmentTrainer:
@@ -151,9 +139,8 @@ class GarmentTrainer:
         progress(f"step {self.step} validation " + " ".join(f"{k} {v:.4f}" for k, v in scores.items()))
         return scores
 
-    def run(self) -> dict:
-        """Train, save, validate; returns the last validation scores, the step reached and the weight file."""
-        stop, started, c = _Stop(), time.time(), self.config
+    def _train(self, control: Control) -> None:
+        started, c = time.time(), self.config
         self.net.train()
         for batch in self._loader() if self.step < c.steps else ():
             losses = self._train_step(batch)
@@ -167,14 +154,20 @@ class GarmentTrainer:
                 )
             if self.step % c.validate_every == 0:
                 self._validate()
-            if self.step % c.save_every == 0 or self.step == c.steps or stop.asked:
+            if self.step % c.save_every == 0 or self.step == c.steps or control.stop_signal:
                 self._save()
-            if stop.asked:
+            if control.stop_signal:
                 progress(f"stopped at step {self.step}; the same command resumes")
                 break
+
+    def run(self) -> dict:
+        """Train, save, validate; returns the last validation scores, the step reached and the weight file."""
+        control = Control(self.accelerator, checkpoint_minutes=float("inf"))  # states are saved by steps here
+        with control.signals():
+            self._train(control)
         scores = self._validate()
         weights = self.folder / "garment_pose.safetensors"
-        info = {"recipe": json.dumps(asdict(c)), "steps_done": str(self.step), "validation": json.dumps(scores)}
+        info = {"recipe": json.dumps(asdict(self.config)), "steps_done": str(self.step), "validation": json.dumps(scores)}
         if self.accelerator.is_main_process:
             save_garment_net(weights, self.ema, info)
         return {"step": self.step, "weights": str(weights), **scores}
