@@ -167,7 +167,8 @@ class GarmentTrainer:
             self._train(control)
         scores = self._validate()
         weights = self.folder / "garment_pose.safetensors"
-        info = {"recipe": json.dumps(asdict(self.config)), "steps_done": str(self.step), "validation": json.dumps(scores)}
+        recipe = json.dumps(asdict(self.config))
+        info = {"recipe": recipe, "steps_done": str(self.step), "validation": json.dumps(scores)}
         if self.accelerator.is_main_process:
             save_garment_net(weights, self.ema, info)
         return {"step": self.step, "weights": str(weights), **scores}
