@@ -1,4 +1,4 @@
-"""Conditions: fit the garment photo to the model's size, encode both poses."""
+"""Conditions: fit the garment photo to the model's size, prepare both poses."""
 
 from .host import io
 from .types import DPIDMPoses, EncodedPoses, PoseKeypoint

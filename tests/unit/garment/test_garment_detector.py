@@ -11,12 +11,10 @@ from dpidm_model.evaluation.garment_pose import LabelledPhoto, load_labelled, me
 from dpidm_model.evaluation.garment_variants import VARIANTS
 from dpidm_model.garment.detect import read_garment
 from dpidm_model.garment.detector import detect
-from dpidm_model.garment.network import SHIPPED
 from dpidm_model.garment.renderer import render_garment, render_negative
 
 REAL = Path(__file__).parents[3] / "../shared/data/realset"
 UNSEEN = 2_500_000_000  # seeds that neither training nor validation uses
-needs_weights = pytest.mark.skipif(not SHIPPED.is_file(), reason="the detector's weights are not there")
 
 
 def _photo(seed: int, size=(192, 256), **options) -> LabelledPhoto:
@@ -68,7 +66,6 @@ def test_variants_keep_labels_on_the_same_cloth(name):
     assert np.abs(a - b).max() < 45
 
 
-@needs_weights
 def test_generated_pictures_are_read():
     photos = [_photo(UNSEEN + i) for i in range(40)]
     found = [detect(photo.image_HW3).landmarks for photo in photos]
@@ -79,7 +76,6 @@ def test_generated_pictures_are_read():
     assert ours["mean_err"] < 0.06
 
 
-@needs_weights
 def test_mirrored_pictures_give_mirrored_points():
     image = render_garment(UNSEEN + 3, (192, 256), kind="tee", clean=True).image_HW3
     a, b = (detect(np.ascontiguousarray(p)).landmarks.points_K3 for p in (image, image[:, ::-1]))
@@ -89,14 +85,12 @@ def test_mirrored_pictures_give_mirrored_points():
     assert np.abs(a[there, 0] - (191 - b[swap][there, 0])).max() < 6
 
 
-@needs_weights
 def test_one_garment_scores_higher_than_none_several_or_worn():
     single = np.mean([detect(_photo(UNSEEN + 100 + i).image_HW3).single for i in range(16)])
     others = np.mean([detect(render_negative(UNSEEN + i, (192, 256)).image_HW3).single for i in range(16)])
     assert single > others + 0.3
 
 
-@needs_weights
 def test_a_mask_hides_everything_else():
     garment = render_garment(UNSEEN + 7, (192, 256), kind="jeans", clean=True)
     busy = np.random.default_rng(0).integers(0, 255, garment.image_HW3.shape, np.uint8)
@@ -106,7 +100,6 @@ def test_a_mask_hides_everything_else():
     assert np.array_equal(reading.mask_HW > 0, garment.mask_HW > 127)
 
 
-@needs_weights
 def test_huge_pictures_are_read_like_small_ones():
     small = render_garment(UNSEEN + 9, (192, 256), kind="tee", clean=True).image_HW3
     large = np.kron(small, np.ones((12, 12, 1), np.uint8))
@@ -114,7 +107,6 @@ def test_huge_pictures_are_read_like_small_ones():
     assert np.abs(a.points_K3[:, :2] * 12 - b.points_K3[:, :2]).max() < 0.05 * 256 * 12
 
 
-@needs_weights
 def test_what_is_no_product_photo_is_said():
     """Worn garments and the like are read with a warning; where nothing at all is found, that is an error."""
     told = 0
@@ -131,7 +123,6 @@ def test_what_is_no_product_photo_is_said():
     assert told >= 9
 
 
-@needs_weights
 @pytest.mark.skipif(not REAL.exists(), reason="the labelled real photos are not here")
 def test_real_photos():
     """The floor below which the shipped weights must not fall; their measured scores are in the model card."""
