@@ -88,7 +88,11 @@ def fixed_vae(name: str, latent_channels: int, device: torch.device | str) -> tu
             f"{latent_channels}; set data.vae to the one the network was made for"
         )
     module.to(device, memory_format=torch.channels_last)  # pyright: ignore  (a quarter faster on CPUs)
-    return (lambda images: small.encode(module, images)), (lambda latents: small.decode(module, latents))
+
+    def encode(images: Tensor) -> Tensor:
+        return small.encode(module, images)
+
+    return patches.projection(encode, device) or encode, lambda latents: small.decode(module, latents)
 
 
 def _autoencoder_kl(path: Path, device: torch.device | str) -> tuple[Callable, Callable]:

@@ -142,7 +142,8 @@ class PhaseSection:
 @dataclass(frozen=True, kw_only=True)
 class LossSection:
     """garment_drop: share of clips without garment, for guidance (not in the paper: 0.1).  weighting, snr_gamma: see
-    losses.loss_weights.  timestep_bias: see losses.draw_timesteps.  background: see losses.denoising_loss.
+    losses.loss_weights.  timestep_bias: see losses.draw_timesteps.  background, channel_weights: see
+    losses.denoising_loss (not in the paper; () = all channels alike).
     tra_weight: lambda (paper: 1e-3 on video, 0 on images).  tra_gamma, tra_layers: paper, 0.5 and the last two."""
 
     garment_drop: float = 0.1
@@ -150,6 +151,7 @@ class LossSection:
     snr_gamma: float = 5.0
     timestep_bias: float = 1.0
     background: float = 1.0
+    channel_weights: tuple[float, ...] = ()
     tra_weight: float = 1e-3
     tra_gamma: float = 0.5
     tra_layers: int = 2
@@ -157,6 +159,8 @@ class LossSection:
     def __post_init__(self):
         if self.weighting not in WEIGHTINGS:
             raise InputError(f"loss.weighting {self.weighting!r} is not one of {', '.join(WEIGHTINGS)}")
+        if any(w < 0 for w in self.channel_weights) or (self.channel_weights and not sum(self.channel_weights)):
+            raise InputError(f"loss.channel_weights={self.channel_weights} must be >= 0, and not all of them 0")
         if not 0 <= self.garment_drop < 1:
             raise InputError(f"loss.garment_drop={self.garment_drop} must be in 0..1")
 

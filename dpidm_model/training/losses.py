@@ -64,13 +64,18 @@ def denoising_loss(
     weights_B: Tensor,
     mask_BF1HW: Tensor,
     background: float = 1.0,
+    channels_C: Tensor | None = None,
 ) -> Tensor:
     """Weighted mean squared error of each clip, (B,) float32.
 
     background: weight of positions outside the agnostic mask relative to inside; 1 = the plain mean (the paper). Below
     1 a small network spends its capacity where it is used: outside the mask the source is pasted anyway.
+    channels_C: weights of the latent channels, of mean 1; a VAE with whitened latents needs them, for there an error of
+    one in the mean brightness of a patch counts as much as one in its finest pattern.
     """
     error = (prediction_BFCHW.float() - target_BFCHW.float()).square()
+    if channels_C is not None:
+        error = error * rearrange(channels_C, "c -> c 1 1")
     where = background + (1 - background) * mask_BF1HW.float()
     mean_B = (error * where).sum((1, 2, 3, 4)) / (where.sum((1, 2, 3, 4)) * error.shape[2])
     return mean_B * weights_B.float()

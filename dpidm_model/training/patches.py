@@ -3,6 +3,7 @@
 # N pictures, C latent channels, H W latent rows/cols, P = 192 numbers of a patch
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,31 @@ from .data.base import ClipSet
 
 SIDE = 8
 FITTED_CLIPS = 64
+PROBE = 3 * SIDE  # pixels of the pictures that `projection` looks at
+EQUAL = 1e-3
+
+
+@torch.no_grad()
+def projection(encode: Callable[[Tensor], Tensor], device: torch.device | str) -> Callable[[Tensor], Tensor] | None:
+    """The same encoder as one matrix product, if it is an affine map of each 8x8 patch by itself; None if it is not.
+
+    dpidm-tiny-vae's encoder is one (a PCA, see vae_start.py): as a matrix it is hundreds of times cheaper.
+    encode: pictures (N, 3, H, W) in 0..1 -> latents (N, C, H/8, W/8).
+    """
+    inside = slice(SIDE, 2 * SIDE)
+    probes = torch.zeros(3 * SIDE * SIDE, 3, PROBE, PROBE, device=device)
+    eye = torch.eye(3 * SIDE * SIDE, device=device)
+    probes[:, :, inside, inside] = rearrange(eye, "n (c p q) -> n c p q", p=SIDE, q=SIDE)
+    bias_C = encode(torch.zeros(1, 3, PROBE, PROBE, device=device))[0, :, 1, 1]
+    weight_PC = torch.cat([encode(x) for x in probes.split(16)])[:, :, 1, 1] - bias_C
+
+    def project(images_N3HW: Tensor) -> Tensor:
+        patches = rearrange(images_N3HW, "n c (h p) (w q) -> n h w (c p q)", p=SIDE, q=SIDE)
+        return rearrange(patches @ weight_PC + bias_C, "n h w c -> n c h w")
+
+    noise = torch.rand(4, 3, PROBE, PROBE, generator=torch.Generator().manual_seed(0)).to(device)
+    wanted = encode(noise)
+    return project if float((project(noise) - wanted).abs().max()) <= EQUAL * float(wanted.abs().max()) else None
 
 
 class Patches:

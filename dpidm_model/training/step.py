@@ -9,6 +9,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..config import ScheduleConfig
+from ..errors import InputError
 from ..network.conditions import TryOnConditions
 from ..network.model import DPIDM
 from .batch import Batch
@@ -30,6 +31,16 @@ def alphas_cumprod(schedule: ScheduleConfig) -> Tensor:
     return torch.cumprod(1 - betas.double(), 0)
 
 
+def _channel_weights(loss: LossSection, channels: int) -> Tensor | None:
+    """loss.channel_weights, scaled to mean 1; None where all count alike."""
+    if not loss.channel_weights:
+        return None
+    if len(loss.channel_weights) != channels:
+        raise InputError(f"loss.channel_weights has {len(loss.channel_weights)} numbers for {channels} latent channels")
+    weights_C = torch.tensor(loss.channel_weights, dtype=torch.float32)
+    return weights_C / weights_C.mean()
+
+
 class TrainStep(nn.Module):
     """Batch -> losses. Gradients reach whatever parameters have them on (see phases.Trainable)."""
 
@@ -38,6 +49,7 @@ class TrainStep(nn.Module):
         self.model, self.schedule, self.loss = model, schedule, loss
         self.tra_layers = tuple(model.layer_names()[-loss.tra_layers :]) if loss.tra_layers else ()
         self.register_buffer("alphas", alphas_cumprod(schedule).float(), persistent=False)
+        self.register_buffer("channels", _channel_weights(loss, model.config.latent_channels), persistent=False)
 
     def forward(self, batch: Batch, phase: str) -> tuple[Tensor, Tensor, Tensor]:
         """Returns (the loss to minimise, each clip's denoising loss (B,), the unweighted TRA loss).
@@ -78,7 +90,7 @@ class TrainStep(nn.Module):
         )
         wanted = target(batch.x0_BFCHW, batch.noise_BFCHW, alphas_B, schedule.prediction_type)
         weights = loss_weights(alphas_B, schedule.prediction_type, self.loss.weighting, self.loss.snr_gamma)
-        return denoising_loss(prediction, wanted, weights, batch.mask_BF1HW, self.loss.background)
+        return denoising_loss(prediction, wanted, weights, batch.mask_BF1HW, self.loss.background, self.channels)
 
     def conditions(self, batch: Batch, *, garment: bool) -> TryOnConditions:
         """What the denoiser is conditioned on, made inside the graph so that their networks learn."""

@@ -15,7 +15,7 @@ from .base import Clip
 
 FPS = 8.0
 SPLITS = {"train": world.TRAIN_SEEDS, "val": world.VALIDATION_SEEDS, "test": world.TEST_SEEDS}
-KEPT = 2048  # rendered clips kept in memory (about 0.8 MB each at 128x96, 16 frames)
+KEPT = 8192  # rendered clips kept in memory (about 0.8 MB each at 128x96, 16 frames)
 
 
 class SyntheticClips:

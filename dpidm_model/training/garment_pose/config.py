@@ -56,3 +56,7 @@ class GarmentTrainConfig:
         if step >= self.small * self.steps:
             return self.width, self.height
         return max(32, 3 * self.width // 128 * 32), max(32, round(3 * self.height / 128) * 32)
+
+    def size_of_sample(self, number: int) -> tuple[int, int]:
+        """size_at of the step that sample `number` of the run belongs to."""
+        return self.size_at(number // self.batch)

@@ -93,7 +93,7 @@ class GarmentTrainer:
         photos = labelled_photos(c.coco, c.deepfashion2)
         pictures = GarmentPictures(
             (c.steps - self.step) * c.batch,
-            lambda number: c.size_at(number // c.batch),
+            c.size_of_sample,
             start=self.step * c.batch,
             seed=c.seed,
             repeats=c.repeats,
