@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dpidm_model.errors import InputError
-from dpidm_model.evaluation.garment_pose import LabelledPhoto, load_labelled, mean_guess, mean_positions, score
+from dpidm_model.evaluation.garment_pose import LabelledPhoto, compared, load_labelled, mean_guess, mean_positions, score
 from dpidm_model.evaluation.garment_variants import VARIANTS
 from dpidm_model.garment.detect import read_garment
 from dpidm_model.garment.detector import detect
@@ -48,6 +48,26 @@ def test_a_point_taken_for_absent_counts_as_wrong():
     figures = score([photo], [found])
     assert figures["pck05"] < 1
     assert figures["presence_acc"] == pytest.approx(12 / 13)
+
+
+def test_the_comparison_names_the_slots_where_a_baseline_is_as_good():
+    photos = [_photo(s, kind="tee") for s in range(3)]
+    truth = [render_garment(s, (192, 256), kind="tee").landmarks for s in range(3)]
+
+    def moved(slots: list[int], by: float):
+        shift = np.zeros((13, 3), np.float32)
+        shift[slots, 0] = by
+        return score(photos, [type(t)(t.points_K3 + shift * p.side, t.visibility_K, t.canvas, t.category, t.sleeve)
+                              for t, p in zip(truth, photos)])  # fmt: skip
+
+    ours = moved([7], 0.02)  # 7, 10: the hips
+    table = compared(ours, {"far": moved(list(range(13)), 0.07), "mixed": moved([0, 7, 10], 0.03)})
+    assert table["neck"]["better"]
+    assert table["neck"]["margin"] == 0, "the nearer of two that are both within 5 % is better"
+    assert table["r_hip"]["better"]
+    assert not table["r_shoulder"]["better"], "as good as the baseline is not better"
+    assert table["neck"]["pck05"] == {"detector": 1, "far": 0, "mixed": 1}
+    assert not compared(moved([0], 0.07), {"far": moved([0], 0.06)})["neck"]["better"]
 
 
 @pytest.mark.parametrize("name", VARIANTS)
