@@ -154,8 +154,8 @@ def mean_guess(photo: LabelledPhoto, means: dict) -> GarmentLandmarks:
 def compared(ours: dict, baselines: dict[str, dict]) -> dict[str, dict]:
     """Slot by slot: pck05 and mean_err of the detector and of each baseline, and whether the detector is `better`.
 
-    ours, baselines: results of `score`.  better: a higher pck05 than every baseline's; where both place all points within
-    5 %, a smaller mean error decides.  margin: pck05 over the best baseline's.
+    ours, baselines: results of `score`.  better: a higher pck05 than every baseline's; where both place all points
+    within 5 %, a smaller mean error decides.  margin: pck05 over the best baseline's.
     """
     table = {}
     for slot, figures in ours["per_slot"].items():

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from dpidm_model.errors import InputError
-from dpidm_model.evaluation.garment_pose import LabelledPhoto, compared, load_labelled, mean_guess, mean_positions, score
+from dpidm_model.evaluation.garment_pose import (
+    LabelledPhoto,
+    compared,
+    load_labelled,
+    mean_guess,
+    mean_positions,
+    score,
+)
 from dpidm_model.evaluation.garment_variants import VARIANTS
 from dpidm_model.garment.detect import read_garment
 from dpidm_model.garment.detector import detect
