@@ -13,6 +13,7 @@ TOOLS = {
     "garment-pose": "dpidm_model.evaluation.garment_pose",
     "garment-preview": "dpidm_model.evaluation.garment_preview",
     "transfer": "dpidm_model.evaluation.transfer",
+    "tryon": "dpidm_model.evaluation.tryon",
 }
 
 

@@ -22,8 +22,11 @@ def colour_error(result_FHW3: np.ndarray, truth_FHW3: np.ndarray, mask_FHW: np.n
     return float(distance[inside].mean()) if inside.any() else 0.0
 
 
-def ssim(result_HW3: np.ndarray, truth_HW3: np.ndarray) -> float:
-    """Structural similarity (Wang et al. 2004): Gaussian window 11, sigma 1.5, mean over pixels and channels."""
+def ssim(result_HW3: np.ndarray, truth_HW3: np.ndarray, mask_HW: np.ndarray | None = None) -> float:
+    """Structural similarity (Wang et al. 2004): Gaussian window 11, sigma 1.5, mean over channels and pixels.
+
+    mask_HW: take the mean over windows centred where it is > 127 (None: all; nan where it is empty).
+    """
     x, y = result_HW3.astype(np.float64), truth_HW3.astype(np.float64)
 
     def blur(image: np.ndarray) -> np.ndarray:
@@ -32,7 +35,11 @@ def ssim(result_HW3: np.ndarray, truth_HW3: np.ndarray) -> float:
     mx, my = blur(x), blur(y)
     vx, vy, vxy = blur(x * x) - mx * mx, blur(y * y) - my * my, blur(x * y) - mx * my
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    return float((((2 * mx * my + c1) * (2 * vxy + c2)) / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean())
+    similarity = ((2 * mx * my + c1) * (2 * vxy + c2)) / ((mx * mx + my * my + c1) * (vx + vy + c2))
+    if mask_HW is None:
+        return float(similarity.mean())
+    inside = similarity[mask_HW > 127]
+    return float(inside.mean()) if len(inside) else float("nan")
 
 
 def identify(result_FHW3: np.ndarray, candidates: list[np.ndarray], mask_FHW: np.ndarray) -> int:

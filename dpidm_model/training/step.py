@@ -49,7 +49,8 @@ class TrainStep(nn.Module):
         self.model, self.schedule, self.loss = model, schedule, loss
         self.tra_layers = tuple(model.layer_names()[-loss.tra_layers :]) if loss.tra_layers else ()
         self.register_buffer("alphas", alphas_cumprod(schedule).float(), persistent=False)
-        self.register_buffer("channels", _channel_weights(loss, model.config.latent_channels), persistent=False)
+        self.channels_C: Tensor | None
+        self.register_buffer("channels_C", _channel_weights(loss, model.config.latent_channels), persistent=False)
 
     def forward(self, batch: Batch, phase: str) -> tuple[Tensor, Tensor, Tensor]:
         """Returns (the loss to minimise, each clip's denoising loss (B,), the unweighted TRA loss).
@@ -90,7 +91,7 @@ class TrainStep(nn.Module):
         )
         wanted = target(batch.x0_BFCHW, batch.noise_BFCHW, alphas_B, schedule.prediction_type)
         weights = loss_weights(alphas_B, schedule.prediction_type, self.loss.weighting, self.loss.snr_gamma)
-        return denoising_loss(prediction, wanted, weights, batch.mask_BF1HW, self.loss.background, self.channels)
+        return denoising_loss(prediction, wanted, weights, batch.mask_BF1HW, self.loss.background, self.channels_C)
 
     def conditions(self, batch: Batch, *, garment: bool) -> TryOnConditions:
         """What the denoiser is conditioned on, made inside the graph so that their networks learn."""

@@ -340,14 +340,19 @@ def dress_motion(
     *,
     fps: float = 8.0,
     category: str = "upper",
+    hidden: int = 0,
+    flow: bool = False,
 ) -> list[TryOnClip]:
-    """The motion of one seed in garment A of several seeds: clips that differ in the garment alone, masks included."""
+    """The motion of one seed in garment A of several seeds: clips that differ in the garment alone.
+
+    hidden: the clips' common mask hides the first `hidden` garments, 0 = all of them.  flow: see make_clip.
+    """
     rngs = _streams(motion_seed)
     stage = _set_stage(rngs, frames, size, fps, category, Options())
     garments = [_pick_garment(_streams(s)["garment_a"], size, category, None) for s in garment_seeds]
     folds = [np.random.default_rng((motion_seed, s)) for s in garment_seeds]
-    worn = [_dress(rng, stage, garment, size, False) for rng, garment in zip(folds, garments, strict=True)]
-    shared = _shared(rngs["mask"], stage, size, category, worn)
+    worn = [_dress(rng, stage, garment, size, flow) for rng, garment in zip(folds, garments, strict=True)]
+    shared = _shared(rngs["mask"], stage, size, category, worn[: hidden or None])
     return [
         TryOnClip(fps=fps, seed=motion_seed, **_fields(garment, truth), **shared)
         for truth, garment in zip(worn, garments, strict=True)

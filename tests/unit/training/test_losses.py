@@ -4,7 +4,10 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
+from dpidm_model.checkpoint.file import build_model
 from dpidm_model.config import PRESETS, ScheduleConfig
+from dpidm_model.errors import InputError
+from dpidm_model.training.config import LossSection
 from dpidm_model.training.losses import (
     add_noise,
     denoising_loss,
@@ -13,7 +16,7 @@ from dpidm_model.training.losses import (
     target,
     to_sample,
 )
-from dpidm_model.training.step import alphas_cumprod
+from dpidm_model.training.step import TrainStep, alphas_cumprod
 
 KINDS = ("epsilon", "v_prediction", "sample")
 
@@ -81,6 +84,21 @@ def test_background_weight_counts_the_mask_more():
     assert denoising_loss(prediction, wanted, one, mask).item() == pytest.approx(5 / 4)
     assert denoising_loss(prediction, wanted, one, mask, 0.0).item() == pytest.approx(1)
     assert denoising_loss(prediction, wanted, one, mask, 0.1).item() == pytest.approx((1 + 0.1 * 4) / 1.3)
+
+
+def test_channel_weights_count_some_channels_more():
+    prediction, wanted = torch.zeros(1, 1, 2, 1, 1), torch.tensor([1.0, 2.0]).view(1, 1, 2, 1, 1)
+    one, mask = torch.ones(1), torch.ones(1, 1, 1, 1, 1)
+    weighted = denoising_loss(prediction, wanted, one, mask, channels_C=torch.tensor([1.5, 0.5]))
+    assert weighted.item() == pytest.approx((1.5 * 1 + 0.5 * 4) / 2)
+
+
+def test_channel_weights_must_fit_the_latents():
+    config, schedule = PRESETS["tiny"]
+    model = build_model(config)
+    with pytest.raises(InputError, match="3 numbers for 16"):
+        TrainStep(model, schedule, LossSection(channel_weights=(1.0, 2.0, 3.0)))
+    assert TrainStep(model, schedule, LossSection(channel_weights=(2.0,) * 16)).channels_C.tolist() == [1.0] * 16
 
 
 def test_timesteps_cover_the_range_and_lean_to_noise():

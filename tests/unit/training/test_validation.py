@@ -10,10 +10,12 @@ from accelerate.state import AcceleratorState
 
 import evaluate
 import train
+from dpidm_model import vae
 from dpidm_model.evaluation.image import colour_error, identify, psnr, ssim
+from dpidm_model.training.build import TINY_VAE
 from dpidm_model.training.ema import Ema
 from dpidm_model.training.loop import Trainer
-from dpidm_model.training.patches import Patches, fit
+from dpidm_model.training.patches import Patches, fit, projection
 
 
 @pytest.fixture(autouse=True)
@@ -132,3 +134,14 @@ def test_measures():
     assert identify(a, [black, b, 255 - a], mask) == 1
     assert ssim(a[0], a[0]) == pytest.approx(1)
     assert ssim(a[0], 255 - a[0]) < 0.1
+
+
+def test_the_shipped_encoder_is_one_matrix_and_a_trained_one_is_not():
+    module, _ = vae.load_vae(TINY_VAE)
+    images = torch.rand(2, 3, 64, 48, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        project = projection(lambda x: vae.encode(module, x), "cpu")
+        assert project is not None
+        torch.testing.assert_close(project(images), vae.encode(module, images), atol=1e-4, rtol=1e-4)
+        other = vae.build_vae(seed=1)
+        assert projection(lambda x: vae.encode(other, x), "cpu") is None
