@@ -14,6 +14,7 @@ TOOLS = {
     "garment-preview": "dpidm_model.evaluation.garment_preview",
     "transfer": "dpidm_model.evaluation.transfer",
     "tryon": "dpidm_model.evaluation.tryon",
+    "ablation": "dpidm_model.evaluation.ablation_run",
 }
 
 
