@@ -5,7 +5,7 @@ BASE ?= .host/base
 .PHONY: setup demo test check fmt bench host
 
 setup: ; @tools/setup.sh
-demo: setup ; @$(PY) -m tools.demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(GARMENT),--garment "$(GARMENT)") $(if $(CATEGORY),--category $(CATEGORY))
+demo: setup ; @$(PY) -m tools.demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(GARMENT),--garment "$(GARMENT)") $(if $(CATEGORY),--category $(CATEGORY)) $(if $(MODEL),--model "$(MODEL)")
 test: setup ; @tools/browser.sh && $(PY) -m pytest
 check: setup ; @.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/pyright && $(PY) -m pytest -m "$(FAST)"
 fmt: setup ; @.venv/bin/ruff format . && .venv/bin/ruff check --fix .

@@ -18,6 +18,7 @@ EXAMPLES = """\
 examples:
   make demo
   make demo VIDEO=clip.mp4 GARMENT=shirt.jpg CATEGORY=upper
+  make demo MODEL=runs/mine/model.safetensors
   python -m tools.demo --video clip.mp4 --garment shirt.jpg --category dress --out output/mine --json"""
 
 
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument(
         "--category", choices=["upper", "lower", "dress"], default="upper", help="what the garment replaces"
     )
+    parser.add_argument("--model", type=Path, help="a model file of your own (16 latent channels); default: dpidm-tiny")
     parser.add_argument("--out", type=Path, default=ROOT / "output" / "demo", help="folder for the results")
     parser.add_argument(
         "--base", type=Path, default=ROOT / ".host" / "base", help="ComfyUI's folder of inputs and models"
@@ -43,10 +45,10 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object to stdout instead of the last line")
     args = parser.parse_args()
     try:
-        for path in (args.video, args.garment):
+        for path in (args.video, args.garment, *([args.model] if args.model else [])):
             if not path.is_file():
-                raise ServerError(f"{path} is not a file; give a video with --video and a photo with --garment")
-        figures = dress(args.video, args.garment, args.category, args.out, args.base)
+                raise ServerError(f"{path} is not a file; --video, --garment and --model each take one")
+        figures = dress(args.video, args.garment, args.category, args.out, args.base, args.model)
     except ServerError as error:
         say(f"demo: FAILED {error}")
         return 1
@@ -55,17 +57,20 @@ def main() -> int:
     return 0
 
 
-def dress(video: Path, garment: Path, category: str, out: Path, base: Path) -> dict:
+def dress(video: Path, garment: Path, category: str, out: Path, base: Path, model: Path | None = None) -> dict:
     """Run the quick-start workflow on two files. Returns the figures of the last line."""
     start = time.monotonic()
     fetch_pose_models(base)
-    for file in (video, garment):
-        target = base / "input" / f"dpidm_demo_{file.name}"
+    names = {file: f"dpidm_demo_{file.name}" for file in (video, garment, model) if file}
+    for file, name in names.items():
+        target = base / ("models/dpidm" if file is model else "input") / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
-    graph = fill_in(
-        json.loads(WORKFLOW.read_text()), f"dpidm_demo_{video.name}", f"dpidm_demo_{garment.name}", category
-    )
+    graph = fill_in(json.loads(WORKFLOW.read_text()), names[video], names[garment], category)
+    if model:
+        for node in graph.values():
+            if "model_name" in node["inputs"]:
+                node["inputs"]["model_name"] = names[model]
     say("demo: starting ComfyUI")
     with ComfyServer(base=base) as server:
         run = server.run(graph, on_event=Reporter(graph), timeout=24 * 3600)
@@ -81,7 +86,7 @@ def dress(video: Path, garment: Path, category: str, out: Path, base: Path) -> d
         "contact_sheet": str(out / "contact_sheet.png"),
         **shape,
         "seconds": round(time.monotonic() - start, 1),
-        "weights": weights_label(graph),
+        "weights": weights_label(model or shipped_model(graph)),
     }
 
 
@@ -157,15 +162,20 @@ def probe(video: Path) -> dict:
         }
 
 
-def weights_label(graph: dict) -> str:
-    """The loaded checkpoint's own name for itself, without spaces; says UNTRAINED where that is true."""
+def shipped_model(graph: dict) -> Path:
+    """The file that the workflow's loader names."""
+    name = next(n["inputs"]["model_name"] for n in graph.values() if n["class_type"] == "DPIDMLoadModel")
+    return ROOT / "dpidm_model" / "weights" / name
+
+
+def weights_label(path: Path) -> str:
+    """The checkpoint's own name for itself, without spaces; says UNTRAINED where that is true."""
     from safetensors import safe_open
 
-    name = next(n["inputs"]["model_name"] for n in graph.values() if n["class_type"] == "DPIDMLoadModel")
-    path = ROOT / "dpidm_model" / "weights" / name
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
-    return metadata.get("name", name) + ("" if metadata.get("trained") == "true" else "-UNTRAINED")
+    name = metadata.get("name", path.name).replace(" ", "-")
+    return name + ("" if metadata.get("trained") == "true" else "-UNTRAINED")
 
 
 if __name__ == "__main__":

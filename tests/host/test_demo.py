@@ -64,3 +64,18 @@ def test_demo_says_what_is_wrong(clone):
     done = make(clone, "demo", "VIDEO=nowhere.mp4")
     assert done.returncode != 0
     assert "nowhere.mp4 is not a file" in done.stderr
+
+
+@pytest.mark.slow
+def test_demo_with_weights_trained_a_moment_ago(clone):
+    """The README's "Train your own", two steps of it."""
+    small = ["run.steps=2", "run.validate_every=0", "data.workers=0", "data.height=64", "data.width=48"]
+    data = "data.sources=[{kind: synthetic, clips: 2, frames: 8}]"
+    command = [".venv/bin/python", "train.py", "--config", "configs/tiny.yaml", "output=runs/mine", "model.name=mine"]
+    trained = subprocess.run([*command, *small, data], cwd=clone, capture_output=True, text=True, check=False)
+    assert trained.returncode == 0, trained.stderr[-2000:]
+    done = make(clone, "demo", "MODEL=runs/mine/model.safetensors")
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = LAST_LINE.fullmatch(done.stdout.splitlines()[-1])
+    assert found, done.stdout[-500:]
+    assert found.group(6) == "mine"
