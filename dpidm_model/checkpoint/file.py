@@ -93,11 +93,11 @@ def build_model(config: DPIDMConfig, seed: int | None = 0, dtype: torch.dtype = 
         return DPIDM(config).to(dtype).eval()
 
 
-def save_model(path: str | os.PathLike, model: DPIDM, info: ModelInfo) -> None:
-    """Write weights (in the precision they have) and metadata to `path`, atomically."""
+def save_model(path: str | os.PathLike, model: DPIDM, info: ModelInfo, dtype: torch.dtype | None = None) -> None:
+    """Write weights (in precision `dtype`, default the one they have) and metadata to `path`, atomically."""
     if info.config != model.config:
         raise InputError("info.config is not the model's config; make the ModelInfo from model.config")
-    weights = {name: x.detach().to("cpu").contiguous() for name, x in model.state_dict().items()}
+    weights = {name: x.detach().to("cpu", dtype).contiguous() for name, x in model.state_dict().items()}
     with atomic_path(path) as temporary:
         save_file(weights, temporary, metadata=info.to_metadata())
 

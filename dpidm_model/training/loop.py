@@ -285,14 +285,14 @@ class Trainer:
         self.accelerator.end_training()
         return result
 
-    def export(self, path: Path | None = None) -> Path:
+    def export(self, path: Path | None = None, dtype: torch.dtype | None = None) -> Path:
         """Write the averaged weights as a model file that nodes and tools load."""
         path = path or self.folder / "model.safetensors"
         if self.accelerator.is_main_process:
             info = build.trained_info(self.info, self.config.model, self.config.data, self.progress.step)
             try:
                 with self.ema.applied():
-                    save_model(path, self.model, info)
+                    save_model(path, self.model, info, dtype)
             except (OSError, SafetensorError) as error:
                 raise CheckpointError(
                     f"{path} could not be written ({error}); free some space, then run train.py --export {path}"

@@ -11,6 +11,7 @@ from accelerate.state import AcceleratorState
 import evaluate
 import train
 from dpidm_model import vae
+from dpidm_model.checkpoint.file import load_model
 from dpidm_model.evaluation.image import colour_error, identify, psnr, ssim
 from dpidm_model.training.build import TINY_VAE
 from dpidm_model.training.ema import Ema
@@ -81,10 +82,13 @@ def test_train_command_exports_and_refuses(tmp_path, make_config, capsys):
     assert train.main(["--config", str(tmp_path / "c.yaml"), "--json"]) == 0
     AcceleratorState._reset_state(reset_partial_state=True)
     capsys.readouterr()
-    target = tmp_path / "out.safetensors"
+    target, small = tmp_path / "out.safetensors", tmp_path / "half.safetensors"
     assert train.main(["--config", str(tmp_path / "c.yaml"), "--export", str(target), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["step"] == 1
-    assert target.is_file()
+    AcceleratorState._reset_state(reset_partial_state=True)
+    assert train.main(["--config", str(tmp_path / "c.yaml"), "--export", str(small), "--half"]) == 0
+    assert {x.dtype for x in load_model(small)[0].parameters()} == {torch.float16}
+    assert small.stat().st_size == pytest.approx(target.stat().st_size / 2, rel=0.05)
     assert train.main(["--config", str(tmp_path / "c.yaml"), "optim.speed=9"]) == 1
     assert "optim.speed" in capsys.readouterr().err
 
