@@ -13,8 +13,10 @@ import numpy as np
 from ..errors import InputError
 from ..handovers import LEFT_HAND, RIGHT_HAND, GarmentLandmarks, PoseTrack
 from .warp import Part, lay_over, warp_part
-from .warp_body import BodyClip, Frame, J, fade, read_body, targets
-from .warp_parts import CutGarment
+from .warp_body import BodyClip, Frame, J, fade, read_body, targets, width_on_body
+from .warp_front import crosses, in_front
+from .warp_parts import CutGarment, Points
+from .warp_tube import bend_part
 
 INVISIBLE = 0.02  # weights below this leave the frame as it is
 
@@ -48,10 +50,10 @@ class GarmentPreview:
         options: PreviewOptions | None = None,
     ):  # fmt: skip
         self.options = options or PreviewOptions()
-        self.cut = CutGarment(garment_HW3, mask_HW, landmarks, track.canvas[1])
-        self.parts: list[Part] = self.cut.build()
         self.track = track
         self.body: BodyClip = read_body(track, self.options.smoothing)
+        self.cut = CutGarment(garment_HW3, mask_HW, landmarks, width_on_body(self.body, landmarks.category))
+        self.parts: list[Part] = self.cut.build()
         self.weights_F = fade(self.body, self.cut.category) * self.options.opacity
 
     def frame(
@@ -67,23 +69,16 @@ class GarmentPreview:
         if weight < INVISIBLE:
             return picture_HW3.copy(), empty
         body, names = Frame(self.body, index), targets(self.cut, Frame(self.body, index))
-        keep = self._in_front(body, index, picture_HW3.shape[:2])
+        keep = self._in_front(body, index, picture_HW3)
         keep = keep if protect_HW is None else np.maximum(keep, protect_HW.astype(np.float32))
         layer = np.zeros((*picture_HW3.shape[:2], 4), np.float32)
         size = picture_HW3.shape[1], picture_HW3.shape[0]
-        for part, hidden in self._order(body):
-            control = self.cut.parts[part.name][1]
-            chosen = [i for i, n in enumerate(control) if n in names]
-            if len(chosen) < 4:
-                continue
-            part = Part(name=part.name, rgba_HW4=part.rgba_HW4, points_N2=part.points_N2[chosen])
-            warped = warp_part(part, np.array([names[control[i]] for i in chosen]), size)
+        for part in self._order(body):
+            warped = self._placed(part, names, size)
             if warped:
                 x0, y0, rgba = warped
                 window = layer[y0 : y0 + rgba.shape[0], x0 : x0 + rgba.shape[1]]
-                shown = rgba.astype(np.float32)
-                if hidden:
-                    shown *= (1 - keep[y0 : y0 + rgba.shape[0], x0 : x0 + rgba.shape[1]])[..., None]
+                shown = rgba * (1 - keep[y0 : y0 + rgba.shape[0], x0 : x0 + rgba.shape[1]])[..., None]
                 window *= 1 - shown[..., 3:] / 255
                 window += shown
         return self._finish(picture_HW3, layer, weight, body)
@@ -96,40 +91,37 @@ class GarmentPreview:
         for index, picture in enumerate(pictures):
             yield self.frame(index, picture, None if masks is None else next(masks))[0]
 
-    def _order(self, body: Frame) -> list[tuple[Part, bool]]:
-        """Parts from back to front, and whether hands and forearms before the torso hide them."""
+    def _placed(self, part: Part, targets: Points, size: tuple[int, int]):
+        """A part where its targets are: sleeves bent along the arm, all else by a spline; None without a place."""
+        control = self.cut.parts[part.name][1]
+        chosen = [i for i, n in enumerate(control) if n in targets]
+        places = np.array([targets[control[i]] for i in chosen])
+        if part.name.endswith("_sleeve"):
+            return bend_part(part, places, size) if len(chosen) == len(control) else None
+        if len(chosen) < 4:
+            return None
+        return warp_part(Part(name=part.name, rgba_HW4=part.rgba_HW4, points_N2=part.points_N2[chosen]), places, size)
+
+    def _order(self, body: Frame) -> list[Part]:
+        """Parts from back to front."""
         behind, middle, before = [], [], []
         for part in self.parts:
             if part.name.endswith("_sleeve"):
-                (before if _crosses(body, part.name[0]) else behind).append((part, True))
+                (before if crosses(body, part.name[0]) else behind).append(part)
             else:
-                middle.append((part, True))
+                middle.append(part)
         return behind + middle + before
 
-    def _in_front(self, body: Frame, index: int, shape: tuple[int, int]) -> np.ndarray:
-        """0..1 where hands, bare or sleeved forearms before the torso, and the head hide the garment."""
-        mask = np.zeros(shape, np.uint8)
-        thick = body.torso
-        for side, hand in (("r", RIGHT_HAND), ("l", LEFT_HAND)):
-            if not body.has(f"{side}_wrist") or not body.has(f"{side}_elbow"):
-                continue
-            elbow, wrist = body[f"{side}_elbow"], body[f"{side}_wrist"]
-            points = self.track.keypoints_FK3[index, hand]
-            seen = points[:, 2] > 0.2
-            if seen.sum() >= 8:
-                hull = cv2.convexHull(points[seen, :2].astype(np.int32))
-                cv2.fillConvexPoly(mask, hull, 255)
-                cv2.polylines(mask, [hull], True, 255, max(1, int(0.05 * thick)))
-            else:
-                centre = wrist + 0.3 * (wrist - elbow)
-                cv2.circle(mask, _pixel(centre), int(0.11 * thick), 255, -1)
-            sleeved = f"{side}_wrist" in self.cut.points and f"{side}_sleeve" in self.cut.parts
-            if _crosses(body, side) and not sleeved:
-                cv2.line(mask, _pixel(elbow), _pixel(wrist), 255, max(1, int(0.15 * thick)), cv2.LINE_AA)
-        head = [body[n] for n in ("nose", "r_eye", "l_eye", "r_ear", "l_ear") if body.has(n)]
-        if head and self.cut.category != "lower":
-            cv2.circle(mask, _pixel(np.mean(head, axis=0)), int(0.26 * thick), 255, -1)
-        return cv2.GaussianBlur(mask, (0, 0), max(0.6, 0.008 * thick)).astype(np.float32) / 255
+    def _in_front(self, body: Frame, index: int, picture_HW3: np.ndarray) -> np.ndarray:
+        """0..1 where the person's hands, bare forearms and head hide the garment."""
+        hands = {}
+        for side, joints in (("r", RIGHT_HAND), ("l", LEFT_HAND)):
+            points = self.track.keypoints_FK3[index, joints]
+            hands[side] = points[points[:, 2] > 0.2, :2]
+        bare = tuple(
+            side for side in "rl" if f"{side}_wrist" not in self.cut.points or f"{side}_sleeve" not in self.cut.parts
+        )
+        return in_front(body, hands, picture_HW3, bare=bare, head=self.cut.category != "lower")
 
     def _finish(
         self, picture: np.ndarray, layer: np.ndarray, weight: float, body: Frame
@@ -172,19 +164,6 @@ def source_light(picture: np.ndarray, alpha: np.ndarray, torso: float) -> np.nda
     return cv2.resize(
         np.asarray(np.clip(fine / wide, 0.8, 1.15), np.float32), picture.shape[1::-1], interpolation=cv2.INTER_LINEAR
     )
-
-
-def _crosses(body: Frame, side: str) -> bool:
-    """Whether an arm lies over the torso: its wrist is inside the torso's box."""
-    if not body.has(f"{side}_wrist"):
-        return False
-    offset = body[f"{side}_wrist"] - body.shoulders
-    down, across = float(offset @ body.down), float(offset @ body.across(0.5))
-    return 0.0 < down < 1.1 * body.torso and abs(across) < 0.45 * body.shoulder_width
-
-
-def _pixel(point: np.ndarray) -> tuple[int, int]:
-    return int(np.clip(point[0], -9999, 9999)), int(np.clip(point[1], -9999, 9999))
 
 
 __all__ = ["GarmentPreview", "J", "PreviewOptions", "source_light"]

@@ -14,11 +14,14 @@ J = {name: i for i, name in enumerate(BODY_NAMES)}
 ARM_FRONT = ("r_elbow", "r_wrist", "l_elbow", "l_wrist")
 SEAM = 1.24  # shoulder seams of a top, in distances between the shoulder joints
 CHEST = 1.42  # chest width of a top, in the same unit
-WAIST = 1.1  # waistband of trousers, in the same unit
+WAIST = 0.95  # waistband of trousers, in the same unit; as measured on worn ones
 HIPS = 1.42  # widest part of trousers, in the same unit
-WAIST_RISE = 0.17  # waistband above the hip joints, in torso lengths
+WAIST_RISE = 0.25  # waistband above the hip joints, in torso lengths; as measured on worn ones
 SEAM_RISE = 0.05  # seams above the shoulder joints, in torso lengths
 FRONTAL_RATIO = 0.72  # distance of the shoulder joints by torso length of a frontal person, when the clip shows none
+QUICK = (0.03, 0.09)  # torso lengths that smoothing moves a joint by: from here on less, from there on not at all
+ANKLE_LONG = 0.75  # trousers at least as long as this share of the way from waist to ankle are taken for ankle-long
+LEG = 1.6  # hip to ankle by torso length, when the clip does not show it
 HEIGHT = 3.35  # body height in torso lengths (neck to hip joints)
 
 
@@ -29,7 +32,8 @@ class BodyClip:
     joints_FJ2: body joints in pixels, gaps interpolated.  known_FJ: whether a joint is seen at or near that frame.
     facing_F: cosine-like, 1 = frontal, 0 = side, negative = from behind.  torso_F: shoulders to hips in pixels, steady;
     length_F: the same as it is in each frame.
-    shoulder: frontal distance of the shoulder joints in torso lengths, one for the clip.
+    shoulder: frontal distance of the shoulder joints in torso lengths, one for the clip.  leg: hip over knee to ankle,
+    the same.
     """
 
     joints_FJ2: np.ndarray
@@ -38,6 +42,7 @@ class BodyClip:
     torso_F: np.ndarray
     length_F: np.ndarray
     shoulder: float
+    leg: float
 
 
 def smooth_in_time(values_F: np.ndarray, sigma: float) -> np.ndarray:
@@ -62,7 +67,7 @@ def read_body(track: PoseTrack, smoothing: float = 1.2) -> BodyClip:
                 joints[:, j, axis] = np.interp(frames, frames[seen], body[seen, j, axis])
             gap = np.abs(frames[:, None] - frames[seen][None]).min(1)
             known[:, j] = gap <= 3
-    joints = smooth_in_time(joints, smoothing)
+    joints = _steady(joints, smoothing)
     across = joints[:, J["l_shoulder"]] - joints[:, J["r_shoulder"]]
     middle = (joints[:, J["l_shoulder"]] + joints[:, J["r_shoulder"]]) / 2
     hips = (joints[:, J["l_hip"]] + joints[:, J["r_hip"]]) / 2
@@ -75,8 +80,31 @@ def read_body(track: PoseTrack, smoothing: float = 1.2) -> BodyClip:
     shoulder = float(np.clip(np.percentile(frontal, 90), 0.55, 0.95)) if len(frontal) else FRONTAL_RATIO
     facing = np.clip(smooth_in_time(signed, smoothing) / shoulder, -1, 1)
     return BodyClip(
-        joints_FJ2=joints, known_FJ=known, facing_F=facing, torso_F=torso, length_F=length, shoulder=shoulder
-    )
+        joints_FJ2=joints, known_FJ=known, facing_F=facing, torso_F=torso, length_F=length, shoulder=shoulder,
+        leg=_leg_length(joints, known, torso),
+    )  # fmt: skip
+
+
+def _leg_length(joints_FJ2: np.ndarray, known_FJ: np.ndarray, torso_F: np.ndarray) -> float:
+    """Hip over knee to ankle in torso lengths: of the clip's longer ones, since bent and lifted legs look short."""
+    lengths = []
+    for side in "rl":
+        hip, knee, ankle = (J[f"{side}_{n}"] for n in ("hip", "knee", "ankle"))
+        seen = known_FJ[:, [hip, knee, ankle]].all(1)
+        path = np.linalg.norm(joints_FJ2[:, knee] - joints_FJ2[:, hip], axis=1)
+        path += np.linalg.norm(joints_FJ2[:, ankle] - joints_FJ2[:, knee], axis=1)
+        lengths.append((path / torso_F)[seen])
+    both = np.concatenate(lengths)
+    return float(np.clip(np.percentile(both, 75), 1.2, 2.0)) if len(both) else LEG
+
+
+def _steady(joints_FJ2: np.ndarray, sigma: float) -> np.ndarray:
+    """Smoothed joints; one that smoothing would move far is not jittering but moving fast, and keeps its place."""
+    smooth = smooth_in_time(joints_FJ2, sigma)
+    size = np.ptp(joints_FJ2[:, [J["neck"], J["r_hip"], J["l_hip"]], 1], axis=1)
+    moved = np.linalg.norm(joints_FJ2 - smooth, axis=2) / np.maximum(size, 1.0)[:, None]
+    raw = np.clip((moved - QUICK[0]) / (QUICK[1] - QUICK[0]), 0, 1)[..., None]
+    return smooth + raw * (joints_FJ2 - smooth)
 
 
 def _untwisted(body_FJ3: np.ndarray) -> np.ndarray:
@@ -91,6 +119,11 @@ def _untwisted(body_FJ3: np.ndarray) -> np.ndarray:
     right, left = ([J[f"{s}_{n}"] for n in ("hip", "knee", "ankle")] for s in "rl")
     body[np.ix_(twisted, right + left)] = body[np.ix_(twisted, left + right)]
     return body
+
+
+def width_on_body(body: BodyClip, category: str) -> float:
+    """Pixels from shoulder seam to shoulder seam (lower: along the waistband), where the person is largest."""
+    return float(np.percentile(body.torso_F, 90)) * body.shoulder * (WAIST if category == "lower" else SEAM)
 
 
 def fade(body: BodyClip, category: str) -> np.ndarray:
@@ -110,6 +143,7 @@ class Frame:
         self.joints, self.known = body.joints_FJ2[index], body.known_FJ[index]
         self.torso, self.facing = float(body.torso_F[index]), float(max(body.facing_F[index], 0.35))
         self.shoulder_width = body.shoulder * self.torso  # as from the front
+        self.leg = body.leg * self.torso  # as when standing
         self.shoulders = (self["r_shoulder"] + self["l_shoulder"]) / 2
         self.hips = (self["r_hip"] + self["l_hip"]) / 2
         self.down = (self.hips - self.shoulders) / max(float(np.linalg.norm(self.hips - self.shoulders)), 1e-6)
@@ -164,8 +198,6 @@ def _upper(cut: CutGarment, frame: Frame) -> Points:
         "l_ankle",
         "r_armpit",
         "l_armpit",
-        "r_armhole",
-        "l_armhole",
     ):
         if name in p:
             offset = p[name] - middle
@@ -212,15 +244,11 @@ def _sleeve(cut: CutGarment, frame: Frame, side: str, scale: float, placed: Poin
     end = elbow if long else root + upper * min(length, 1.1 * float(np.linalg.norm(elbow - root)))
     _tube(cut, f"{side}_elbow", end, upper, scale, placed)
     if long:
-        if not frame.has(f"{side}_wrist"):
-            placed.pop(f"{side}_elbow_in")
-            return
-        fore = frame[f"{side}_wrist"] - elbow
+        length = float(np.linalg.norm(p[f"{side}_wrist"] - p[f"{side}_elbow"])) * scale
+        seen = frame.has(f"{side}_wrist")
+        fore = frame[f"{side}_wrist"] - elbow if seen else upper * length  # a forearm out of sight goes straight on
         reach = float(np.linalg.norm(fore))
         fore = fore / max(reach, 1e-6)
-        length = float(np.linalg.norm(p[f"{side}_wrist"] - p[f"{side}_elbow"])) * scale
-        bent = upper + fore
-        _tube(cut, f"{side}_elbow", elbow, bent / max(float(np.linalg.norm(bent)), 1e-6), scale, placed)
         _tube(cut, f"{side}_wrist", elbow + fore * min(length, reach), fore, scale, placed)
 
 
@@ -292,12 +320,10 @@ def _leg(
         if frame.has(f"{side}_ankle")
         else thigh * 0.9 * float(np.linalg.norm(knee - root))
     )
-    whole = float((root - waist) @ frame.down) + float(np.linalg.norm(knee - root)) + float(np.linalg.norm(shin))
-    share = float(np.clip(length / max(whole, 1e-6), 0.0, 1.03))
-    share = 1.03 if share > 0.9 else share  # nearly ankle-long trousers are ankle-long
-    ankle = knee + shin * max(
-        0.1, (share * whole - (whole - float(np.linalg.norm(shin)))) / max(float(np.linalg.norm(shin)), 1e-6)
-    )
+    above, upper, lower = float((root - waist) @ frame.down), *(float(np.linalg.norm(v)) for v in (knee - root, shin))
+    share = float(np.clip(length / max(above + frame.leg, 1e-6), 0.0, 1.03))  # one for the clip, or legs would jump
+    share = 1.03 if share > ANKLE_LONG else share  # gathered or wide waists make trousers seem short
+    ankle = knee + shin * max(0.1, (share * (above + upper + lower) - above - upper) / max(lower, 1e-6))
     shin_unit = shin / max(float(np.linalg.norm(shin)), 1e-6)
     crotch = placed["crotch"]
     level = float((crotch - root) @ thigh)

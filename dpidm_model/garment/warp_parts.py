@@ -16,6 +16,7 @@ REQUIRED = {
     "dress": ("neck", "r_shoulder", "l_shoulder", "r_hip", "l_hip"),
     "lower": ("r_hip", "l_hip", "r_knee", "l_knee"),
 }
+DETAIL = 1.2  # pixels of the garment picture for one of the frame
 OVERLAP = 0.08  # how far sleeves and torso reach under each other, in shoulder widths
 
 
@@ -32,10 +33,14 @@ class CutGarment:
     """A garment picture cut into parts, with named control points (garment picture's pixels, scaled by `scale`).
 
     parts: name -> (mask, names of its control points).  points: all named points, landmarks and helpers such as
-    "r_armpit", "hem_middle", "crotch", "r_elbow_in" / "r_elbow_out" (both edges of a sleeve or leg).
+    "r_armpit", "hem_middle", "crotch", "r_elbow_in" / "r_elbow_out" (both edges of a sleeve or leg). Control points of
+    sleeves are pairs of edges: armhole, elbow, wrist.
+
+    width_on_body: pixels from shoulder to shoulder (waistband's end to end) in the frames. The picture is shrunk to a
+    little more than that size here, with all its pixels taken in, so that fine prints do not flicker.
     """
 
-    def __init__(self, image_HW3: np.ndarray, mask_HW: np.ndarray, landmarks: GarmentLandmarks, height: int):
+    def __init__(self, image_HW3: np.ndarray, mask_HW: np.ndarray, landmarks: GarmentLandmarks, width_on_body: float):
         self.category, self.sleeve = landmarks.category, landmarks.sleeve
         needed = REQUIRED[self.category]
         points = landmark_points(landmarks)
@@ -44,12 +49,14 @@ class CutGarment:
             raise InputError(
                 f"the garment's landmarks {', '.join(missing)} are missing; add them as overrides of the garment pose"
             )
-        scale = min(1.0, 1.5 * height / max(image_HW3.shape[:2]))
-        size = round(image_HW3.shape[1] * scale), round(image_HW3.shape[0] * scale)
+        pair = "hip" if self.category == "lower" else "shoulder"
+        width = float(np.linalg.norm(points[f"l_{pair}"] - points[f"r_{pair}"]))
+        scale = min(1.0, DETAIL * width_on_body / max(width, 1.0))
+        size = max(8, round(image_HW3.shape[1] * scale)), max(8, round(image_HW3.shape[0] * scale))
         self.image = cv2.resize(image_HW3, size, interpolation=cv2.INTER_AREA)
         self.mask = (cv2.resize(mask_HW, size, interpolation=cv2.INTER_AREA) > 127).astype(np.uint8)
         self.points = {name: p * scale for name, p in points.items()}
-        self.width = float(np.linalg.norm(self._pair("hip" if self.category == "lower" else "shoulder")))
+        self.width = max(width * scale, 1.0)
         contours, _ = cv2.findContours(self.mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         if not contours:
             raise InputError("the garment's mask is empty; connect the garment pose node's mask")
@@ -60,14 +67,11 @@ class CutGarment:
         else:
             self._cut_upper()
 
-    def _pair(self, name: str) -> np.ndarray:
-        return self.points[f"l_{name}"] - self.points[f"r_{name}"]
-
     def build(self) -> list[Part]:
         """The parts as premultiplied pictures (cropped), ready to warp."""
         parts = []
         for name, (mask, names) in self.parts.items():
-            soft = cv2.GaussianBlur(cv2.erode(mask, np.ones((5, 5), np.uint8)) * np.float32(255), (0, 0), 0.8)
+            soft = cv2.GaussianBlur(cv2.erode(mask, np.ones((3, 3), np.uint8)) * np.float32(255), (0, 0), 0.8)
             ys, xs = np.where(soft > 0)
             if len(xs) < 9:
                 continue
@@ -147,18 +151,21 @@ class CutGarment:
         share = region.sum() / max(1, self.mask.sum())
         if not 0.004 < share < 0.4:
             return
-        p[f"{side}_armpit"], p[f"{side}_armhole"] = way[notch], (shoulder + way[notch]) / 2
+        p[f"{side}_armpit"] = way[notch]
         band = np.zeros_like(region)  # around the armhole: there sleeve and torso both keep the cloth
         ends = [tuple(int(v) for v in point) for point in (shoulder, way[notch])]
         cv2.line(band, ends[0], ends[1], (1,), max(3, int(OVERLAP * self.width)))
         grown = (region | band) & self.mask
         torso[(region > 0) & (band == 0)] = 0
-        names = [f"{side}_shoulder", f"{side}_armpit", f"{side}_armhole"]
+        middle = (shoulder + way[notch]) / 2
+        (dx, dy), (ox, oy) = p[f"{side}_elbow"] - middle, shoulder - middle
+        edges = ("in", "out") if dx * oy - dy * ox > 0 else ("out", "in")  # the shoulder's edge first
+        names = [f"{side}_shoulder", f"{side}_armpit"]
         arm = np.linalg.norm(shoulder - way[notch]) / 2
         for joint in ("elbow", "wrist"):
             if f"{side}_{joint}" in p:
                 self._edges(side, joint, shoulder if joint == "elbow" else p[f"{side}_elbow"], region, arm)
-                names += [f"{side}_{joint}_in", f"{side}_{joint}_out"]
+                names += [f"{side}_{joint}_{edge}" for edge in edges]
         self.parts[f"{side}_sleeve"] = (grown, tuple(names))
 
     def _edges(self, side: str, joint: str, before: np.ndarray, region: np.ndarray, limit: float) -> None:
@@ -199,8 +206,9 @@ class CutGarment:
         line = np.array([p["waist_middle"] - [0, 50], p["waist_middle"], crotch, foot, foot + (foot - crotch)])
         rows = np.arange(self.mask.shape[0])
         border = np.interp(rows, line[:, 1], line[:, 0])
+        seam = 3 + 0.01 * self.width  # the legs reach a little under each other, or the seam would gape
         for side, sign in (("r", -1), ("l", 1)):
-            own = (np.arange(self.mask.shape[1])[None] - border[:, None]) * sign >= -1
+            own = (np.arange(self.mask.shape[1])[None] - border[:, None]) * sign >= -seam
             region = self.mask * own.astype(np.uint8)
             names = [f"{side}_hip", "waist_middle", "crotch"]
             before = (p[f"{side}_hip"] + p["waist_middle"]) / 2
