@@ -82,7 +82,7 @@ def _do(trial: Trial, at: str, args) -> None:
     from . import tryon
 
     wanted = {"checkpoint": str(model), "set": "synthetic-test", "clips": args.clips, "frames": 16, "steps": 20}
-    plain = {"root": None, "prepared": None, "paired": False, "size": None, "vae": "tiny", "guidance": 1.0}
+    plain = {"root": None, "prepared": None, "protocol": "unpaired", "size": None, "vae": "tiny", "guidance": 1.0}
     rest = {"device": "cpu", "vfid_weights": None, "report": None}
     save_result(results, trial, at, tryon.run(Namespace(**wanted, **plain, **rest)))
 

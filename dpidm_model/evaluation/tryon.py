@@ -27,8 +27,13 @@ if TYPE_CHECKING:
 HELP = "dress test clips with a DPIDM checkpoint and measure the result"
 EXAMPLES = [
     "  evaluate.py tryon --checkpoint runs/tiny/model.safetensors --set synthetic-test --clips 64 --json",
-    "  evaluate.py tryon --checkpoint dpidm.safetensors --set vvt --root VVT --paired --vae models/vae/sd-vae-ft-mse",
+    "  evaluate.py tryon --checkpoint dpidm.safetensors --set vvt --root VVT --protocol paired --vae vae/sd-vae",
 ]
+PROTOCOLS = ("paired", "unpaired", "given")
+PROTOCOL_HELP = (
+    "paired: each clip in the garment it shows; unpaired: in another one (default); given: --set folder, each clip in "
+    "the garment.jpg beside it, of which no truth is known"
+)
 REFERENCES = ("'source': nothing done", "'vae': the truth through the VAE, which no network exceeds")
 SHOWN = 6  # clips in the report
 # dressed(task, index) -> result frames uint8
@@ -43,7 +48,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--prepared", help="folder prepare_dataset.py wrote for it")
     parser.add_argument("--clips", type=int, default=64, help="how many, 0 = all of a data set; default 64")
     parser.add_argument("--frames", type=int, default=16, help="of each clip; default 16")
-    parser.add_argument("--paired", action="store_true", help="each clip in its own garment; default: in another one")
+    parser.add_argument("--protocol", default="unpaired", choices=PROTOCOLS, help=PROTOCOL_HELP)
     parser.add_argument("--size", help="WIDTHxHEIGHT in pixels; default: what the checkpoint was trained at")
     parser.add_argument("--vae", default="tiny", help="'tiny', a TAESD file or a diffusers folder; default: tiny")
     parser.add_argument("--steps", type=int, default=20, help="sampling steps; default 20")
@@ -75,7 +80,7 @@ def run(args) -> dict:
     figures = {
         **about,
         "set": args.set,
-        "protocol": "paired" if args.paired else "unpaired",
+        "protocol": args.protocol,
         "clips": len(rows),
         "frames": args.frames,
         "size": f"{size[0]}x{size[1]}",
@@ -93,10 +98,12 @@ def run(args) -> dict:
 
 def _tasks(args, size: tuple[int, int]) -> Iterator[Task]:
     if args.set in SYNTHETIC:
-        return synthetic_tasks(args.set, args.clips or 64, args.frames, size, args.paired)
+        if args.protocol == "given":
+            raise InputError("--protocol given is for --set folder; the generated sets know paired and unpaired")
+        return synthetic_tasks(args.set, args.clips or 64, args.frames, size, args.protocol == "paired")
     if not args.root:
         raise InputError(f"--set {args.set} needs --root: the folder the data set was unpacked to")
-    return file_tasks(args.set, args.root, args.prepared, args.clips, args.frames, size, args.paired)
+    return file_tasks(args.set, args.root, args.prepared, args.clips, args.frames, size, args.protocol)
 
 
 def _size(text: str | None, trained: tuple[int, int]) -> tuple[int, int]:
@@ -135,7 +142,7 @@ def _through_vae(vae: str, device: str) -> Dresser:
 
     def dressed(task: Task, _: int) -> np.ndarray:
         if task.truth_FHW3 is None:
-            raise InputError("--checkpoint vae needs the truth; use it with --paired or with a synthetic set")
+            raise InputError("--checkpoint vae needs the truth; use it with --protocol paired or with a synthetic set")
         return paste(to_pictures(decode, encode(pixels(list(task.truth_FHW3), device)), device), task.clip)
 
     return dressed
@@ -165,7 +172,10 @@ def measure(task: Task, result_FHW3: np.ndarray) -> dict[str, float]:
     """All figures of one clip that need no trained weights; nan where they cannot be known."""
     truth, mask, shown = task.truth_FHW3, task.clip.mask_FHW, task.worn_FHW
     figures: dict[str, float] = {}
+    photo = (task.clip.pose, mask, task.clip.garment_HW3, task.clip.landmarks)
+    figures["colour_error_to_photo"] = worn.photo_colour_error(result_FHW3, *photo)
     if truth is not None:
+        figures["colour_error_to_photo_of_truth"] = worn.photo_colour_error(truth, *photo)
         figures["psnr_in_mask"] = psnr(result_FHW3, truth, mask)
         parts = [ssim(a, b, m) for a, b, m in zip(result_FHW3, truth, mask, strict=True)]
         figures["ssim_in_mask"] = float(np.nanmean(parts)) if np.isfinite(parts).any() else float("nan")

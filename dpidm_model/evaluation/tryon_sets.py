@@ -76,9 +76,10 @@ def _outside(frames_FHW3: np.ndarray, source) -> np.ndarray:
 
 
 def file_tasks(
-    kind: str, root: str, prepared: str | None, count: int, frames: int, size: tuple[int, int], paired: bool
+    kind: str, root: str, prepared: str | None, count: int, frames: int, size: tuple[int, int], protocol: str
 ) -> Iterator[Task]:
     """Test clips of a data set as published (see docs/training.md). Unpaired: each in the next clip's garment."""
+    paired = protocol == "paired"
     from ..training.build import clip_set
     from ..training.config import DataSection, Source
 
@@ -92,7 +93,7 @@ def file_tasks(
     for i in range(count):
         clip = clips.read(i, list(range(min(frames, clips.frames_of(i)))))
         truth = clip.frames_FHW3
-        if not paired:
+        if protocol == "unpaired":
             other = clips.read((i + 1) % len(clips), [0])
             clip = replace(clip, garment_HW3=other.garment_HW3, landmarks=other.landmarks)
         yield Task(clip=clip, category=clip.landmarks.category, truth_FHW3=truth if paired else None)

@@ -6,11 +6,18 @@ Fixed before any trained network was looked at.  # F frames, H W pixel rows/colu
 import cv2
 import numpy as np
 
-from ..handovers import BODY_NAMES, PoseTrack
+from ..handovers import BODY_NAMES, GARMENT_SLOTS, GarmentLandmarks, PoseTrack
 
 _TOP = ("neck", "r_shoulder", "l_shoulder", "r_elbow", "l_elbow", "r_hip", "l_hip")
 # joints at which a worn garment is looked for
 LANDMARKS = {"upper": _TOP, "lower": ("r_hip", "l_hip", "r_knee", "l_knee"), "dress": _TOP}
+# corners of the area whose colour stands for the garment, in the photo and on the person
+PANELS = {
+    "upper": ("r_shoulder", "l_shoulder", "l_hip", "r_hip"),
+    "lower": ("r_hip", "l_hip", "l_knee", "r_knee"),
+    "dress": ("r_shoulder", "l_shoulder", "l_hip", "r_hip"),
+}
+SHRUNK = 0.7  # towards its middle, to stay clear of arms and background
 PATCH, REACH = 8, 8  # half side of the template and how far it is looked for, pixels at 128 high
 
 
@@ -37,6 +44,38 @@ def _ciede2000(a_N3: np.ndarray, b_N3: np.ndarray) -> np.ndarray:
     from skimage.color import deltaE_ciede2000, rgb2lab
 
     return deltaE_ciede2000(rgb2lab(a_N3 / 255), rgb2lab(b_N3 / 255))
+
+
+def photo_colour_error(
+    clip_FHW3: np.ndarray, pose: PoseTrack, mask_FHW: np.ndarray, photo_HW3: np.ndarray, landmarks: GarmentLandmarks
+) -> float:
+    """CIEDE2000 between the garment's mean colour in its photo and on the person, mean over frames: for real clips,
+    where no truth is known. Light and shade count as error; nan where the corners of PANELS are not seen.
+
+    pose, landmarks: on canvases of the pictures' sizes.
+    """
+    corners = PANELS[landmarks.category]
+    slots = [GARMENT_SLOTS.index(name) for name in corners]
+    if not landmarks.visibility_K[slots].all():
+        return float("nan")
+    photo = _panel(landmarks.points_K3[slots, :2], photo_HW3.shape[:2])
+    means = []
+    for f in range(len(clip_FHW3)):
+        joints = pose.keypoints_FK3[f, [BODY_NAMES.index(name) for name in corners]]
+        panel = _panel(joints[:, :2], clip_FHW3.shape[1:3]) & (mask_FHW[f] > 127)
+        if (joints[:, 2] > 0).all() and panel.sum() >= 9:
+            means.append(clip_FHW3[f][panel].mean(0))
+    if not means or not photo.any():
+        return float("nan")
+    return float(np.mean(_ciede2000(np.stack(means), photo_HW3[photo].mean(0)[None].repeat(len(means), 0))))
+
+
+def _panel(corners_42: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The quadrilateral, shrunk, as a bool mask."""
+    middle = corners_42.mean(0)
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillConvexPoly(mask, np.round(middle + SHRUNK * (corners_42 - middle)).astype(np.int32), (1,))
+    return mask > 0
 
 
 def temporal_error(result_FHW3: np.ndarray, truth_FHW3: np.ndarray, mask_FHW: np.ndarray) -> float:

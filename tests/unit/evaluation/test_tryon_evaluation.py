@@ -57,6 +57,13 @@ def test_a_known_colour_step_is_measured_in_ciede2000():
     )  # 10 / (1 + S_L's correction at L = 55)
 
 
+def test_the_right_garment_is_nearer_to_its_photo_than_the_old_one(task):
+    photo = (task.clip.pose, task.clip.mask_FHW, task.clip.garment_HW3, task.clip.landmarks)
+    right = worn.photo_colour_error(task.truth_FHW3, *photo)
+    assert right < 12
+    assert right < worn.photo_colour_error(task.clip.frames_FHW3, *photo)
+
+
 def test_noise_in_every_frame_is_flicker_and_temporal_error(task):
     noise = np.random.default_rng(0).normal(0, 20, task.truth_FHW3.shape)
     noisy = np.clip(task.truth_FHW3 + noise, 0, 255).astype(np.uint8)
