@@ -65,6 +65,14 @@ def _inputs() -> list:
             "resume", default=True, optional=True,
             tooltip="Keep the state of an unfinished run, and go on with it when the same inputs are queued again.",
         ),
+        io.Int.Input(
+            "context_stride", default=1, min=1, max=8, optional=True,
+            tooltip="Uniform schedules only: also windows of every 2nd, 4th, ... frame, up to 2^(stride - 1).",
+        ),
+        io.Boolean.Input(
+            "closed_loop", default=False, optional=True,
+            tooltip="looped_uniform only: the last frame leads into the first, for clips that loop.",
+        ),
     ]  # fmt: skip
 
 

@@ -25,15 +25,22 @@ BATCH = {"cpu": 1}  # windows at once beyond which nothing is gained; other devi
 
 def sampler_config(
     steps, cfg, seed, sampler, context_length, context_overlap, context_schedule, fuse_method, fuse_at,
-    denoise=1.0, cfg_start=0.0, cfg_end=1.0,
+    denoise=1.0, cfg_start=0.0, cfg_end=1.0, context_stride=1, closed_loop=False,
 ) -> SamplerConfig:  # fmt: skip
     """The node's widgets as a checked config; with one window's worth of frames the overlap does not matter."""
+    windows = WindowConfig(
+        length=context_length,
+        overlap=context_overlap,
+        schedule=context_schedule,
+        stride=context_stride,
+        closed_loop=closed_loop,
+    )
     return SamplerConfig(
         steps=steps,
         seed=seed,
         sampler=sampler,
         denoise=denoise,
-        windows=WindowConfig(length=context_length, overlap=context_overlap, schedule=context_schedule),
+        windows=windows,
         fuse_method=fuse_method,
         fuse_at=fuse_at,
         guidance=Guidance(cfg=cfg, start=cfg_start, end=cfg_end),
