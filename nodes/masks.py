@@ -13,7 +13,7 @@ class DPIDMAgnosticMask(io.ComfyNode):
             node_id="DPIDMAgnosticMask",
             display_name="DPIDM Agnostic Mask",
             category="DPIDM/video",
-            description="Masks where a garment of that kind may be, hands, face and shoes kept, steady over time.",
+            description="Masks where a garment of that kind may be, hands, head, hair, shoes and a bag kept, steady.",
             inputs=[
                 io.Image.Input("images", tooltip="The frames, usually the cropped ones."),
                 PoseKeypoint.Input("pose", tooltip="One person's pose on these frames."),
@@ -41,6 +41,18 @@ class DPIDMAgnosticMask(io.ComfyNode):
                 ),
                 io.Boolean.Input("keep_hands", default=True, tooltip="Leave hands out of the mask."),
                 io.Boolean.Input("keep_head", default=True, tooltip="Leave face and head out of the mask."),
+                io.Boolean.Input(
+                    "keep_hair",
+                    default=True,
+                    optional=True,
+                    tooltip="Leave hair over the shoulders out of the mask, where its colour differs from the clothes.",
+                ),
+                io.Boolean.Input(
+                    "keep_bag",
+                    default=True,
+                    optional=True,
+                    tooltip="Leave a bag that hangs from a hand out of the mask, where its colour stands out.",
+                ),
                 io.Mask.Input(
                     "segmentation",
                     optional=True,
@@ -48,7 +60,9 @@ class DPIDMAgnosticMask(io.ComfyNode):
                     "then stays near the body.",
                 ),
                 io.Mask.Input(
-                    "keep", optional=True, tooltip="White on things to leave alone: a bag, long hair, another person."
+                    "keep",
+                    optional=True,
+                    tooltip="White on things to leave alone that colours do not tell apart: a scarf, another person.",
                 ),
             ],
             outputs=[
@@ -60,8 +74,9 @@ class DPIDMAgnosticMask(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, images, pose, category, grow, feather, keep_hands=True, keep_head=True, segmentation=None, keep=None
-    ) -> io.NodeOutput:
+        cls, images, pose, category, grow, feather, keep_hands=True, keep_head=True, keep_hair=True, keep_bag=True,
+        segmentation=None, keep=None,
+    ) -> io.NodeOutput:  # fmt: skip
         from ..dpidm_model.frames.agnostic import MaskOptions
         from ..dpidm_model.frames.clip import agnostic_clip
         from ..dpidm_model.pose.schema import to_track
@@ -70,7 +85,8 @@ class DPIDMAgnosticMask(io.ComfyNode):
         image_batch(images, "images (the frames)")
         options = MaskOptions(category=category, grow=grow, feather=feather, keep_hands=keep_hands, keep_head=keep_head)
         track = to_track(pose, frames=len(images))
-        return io.NodeOutput(*agnostic_clip(images, track, options, segmentation, keep))
+        things = [name for name, wanted in (("hair", keep_hair), ("bag", keep_bag)) if wanted]
+        return io.NodeOutput(*agnostic_clip(images, track, options, segmentation, keep, things))
 
 
 NODES = [DPIDMAgnosticMask]

@@ -11,6 +11,7 @@ from ..cli import progress
 from ..errors import InputError
 from ..frames.agnostic import MaskOptions, clip_masks
 from ..frames.batch import resized
+from ..frames.belongings import THINGS, belongings
 from ..frames.video import read_frames
 from ..handovers import BODY, CATEGORIES, PoseTrack
 from ..pose.files import load_pose
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict:
-    """Figures of the mask from the pose alone, and with the person mask if one is given."""
+    """Figures of the mask from the pose alone, with hair and bag kept, and of both with the person mask if given."""
     track = poses(args)
     truth = [frame[..., 1] > 127 for frame in read_frames(args.truth)]
     if len(truth) != len(track):
@@ -49,13 +50,20 @@ def run(args: argparse.Namespace) -> dict:
     size = truth[0].shape[1], truth[0].shape[0]
     track = track.scaled(size)
     options = MaskOptions(category=args.category)
-    ways: dict = {"pose": None}
+
+    def person() -> Iterator[np.ndarray]:
+        return (silhouette(resized(frame, size)) for frame in read_frames(args.person))
+
+    def kept() -> Iterator[np.ndarray]:
+        return belongings(lambda: read_frames(args.video), track, size, THINGS)
+
+    ways: dict = {"pose": (None, None), "pose_and_things": (None, kept)}
     if args.person:
-        ways["person_mask"] = lambda: (silhouette(resized(frame, size)) for frame in read_frames(args.person))
+        ways |= {"person_mask": (person, None), "person_mask_and_things": (person, kept)}
     figures: dict = {"frames": len(track), "size": list(size), "category": args.category}
     figures["truth_flicker_iou"] = round(steadiness(iter(truth), track), 4)
-    for name, person in ways.items():
-        masks = [m > 0.5 for m in clip_masks(track, size, options, person() if person else None)]
+    for name, sources in ways.items():
+        masks = [m > 0.5 for m in clip_masks(track, size, options, *(make and make() for make in sources))]
         figures[name] = agreement(masks, truth) | {"flicker_iou": round(steadiness(iter(masks), track), 4)}
         if args.sheet:
             write_sheet(args.sheet.with_stem(f"{args.sheet.stem}_{name}"), args.video, masks, truth)

@@ -43,7 +43,7 @@ class MaskShape:
     arm: float = 0.25
     cuff: float = 0.25
     inner: float = 0.13
-    beyond: float = 0.09
+    beyond: float = 0.11
     over: float = 0.05
     waist: float = 0.17
     leg: float = 0.26
@@ -147,7 +147,8 @@ def garment_mask(
     return mask
 
 
-def _unit_vector(vector_2: np.ndarray) -> np.ndarray:
+def unit_vector(vector_2: np.ndarray) -> np.ndarray:
+    """The vector at length 1 (a vector of length 0 stays)."""
     return vector_2 / max(float(np.linalg.norm(vector_2)), 1e-6)
 
 
@@ -159,22 +160,22 @@ def _add_torso(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShape
     hips = [body[j, :2] for j in (R_HIP, L_HIP) if body[j, 2] > 0]
     middle = np.mean(shoulders, axis=0)
     down = np.mean(hips, axis=0) - middle if hips else np.array([0.0, unit])
-    direction, side = _unit_vector(down), shape.side * unit
+    direction, side = unit_vector(down), shape.side * unit
     ends = [base - down * (1 - hem) - direction * side for base in hips or [middle + down]]
     # the shoulder discs sit lower by what they are wider than a shoulder is high
     tops = [s + direction * (shape.shoulder - 0.17) * unit for s in shoulders]
-    _fill(mask, _hull([(t, shape.shoulder * unit) for t in tops] + [(e, side) for e in ends]))
-    _fill(mask, _hull([(middle, 0.16 * unit), (middle - direction * (shape.neck - 0.1) * unit, 0.1 * unit)]))
+    fill(mask, disc_hull([(t, shape.shoulder * unit) for t in tops] + [(e, side) for e in ends]))
+    fill(mask, disc_hull([(middle, 0.16 * unit), (middle - direction * (shape.neck - 0.1) * unit, 0.1 * unit)]))
 
 
 def _add_sleeve(mask: np.ndarray, body: np.ndarray, arm_33: np.ndarray, unit: float, shape: MaskShape) -> None:
     """Upper arm and forearm, wider away from the body, cut off flat beyond the wrist."""
     shoulder, elbow, wrist = arm_33
     if min(shoulder[2], elbow[2]) > 0:
-        _fill(mask, _hull([(shoulder[:2], 0.9 * shape.arm * unit), (elbow[:2], shape.arm * unit)]))
+        fill(mask, disc_hull([(shoulder[:2], 0.9 * shape.arm * unit), (elbow[:2], shape.arm * unit)]))
     if min(elbow[2], wrist[2]) <= 0:
         return
-    along = _unit_vector(wrist[:2] - elbow[:2])
+    along = unit_vector(wrist[:2] - elbow[:2])
     out = np.array([-along[1], along[0]])
     torso = body[[R_SHOULDER, L_SHOULDER, R_HIP, L_HIP]]
     torso = torso[torso[:, 2] > 0, :2]
@@ -182,7 +183,7 @@ def _add_sleeve(mask: np.ndarray, body: np.ndarray, arm_33: np.ndarray, unit: fl
         out = -out
     end = wrist[:2] + along * shape.beyond * unit
     corners = [elbow[:2] + out * shape.arm * unit, elbow[:2] - out * shape.inner * unit]
-    _fill(mask, np.array([*corners, end - out * shape.inner * unit, end + out * shape.cuff * unit]))
+    fill(mask, np.array([*corners, end - out * shape.inner * unit, end + out * shape.cuff * unit]))
 
 
 def _add_bottom(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShape) -> None:
@@ -193,24 +194,26 @@ def _add_bottom(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShap
         up = neck - np.mean(hips, axis=0)
         up = up / max(np.linalg.norm(up), 1e-6)
         top = max(shape.waist - shape.side, 0.0) * unit
-        _fill(mask, _hull([(h, shape.side * unit) for h in hips] + [(h + up * top, shape.side * unit) for h in hips]))
+        fill(
+            mask, disc_hull([(h, shape.side * unit) for h in hips] + [(h + up * top, shape.side * unit) for h in hips])
+        )
     widths = (shape.leg * unit, (shape.leg + shape.ankle) / 2 * unit, shape.ankle * unit)
     for leg in LEGS:
         _add_leg(mask, body[list(leg)], widths, shape.over * unit)
     for upper, lower, width in ((0, 1, 0.5 * shape.leg), (1, 2, 0.5 * shape.ankle)):
         ends = [body[[leg[upper], leg[lower]]] for leg in LEGS]
         if min(end[:, 2].min() for end in ends) > 0:
-            lift = [_unit_vector(end[0, :2] - end[1, :2]) * width * unit for end in ends]  # so that no disc hangs over
+            lift = [unit_vector(end[0, :2] - end[1, :2]) * width * unit for end in ends]  # so that no disc hangs over
             discs = [(end[0, :2], width * unit) for end in ends]
             discs += [(end[1, :2] + up, width * unit) for end, up in zip(ends, lift)]
-            _fill(mask, _hull(discs))
+            fill(mask, disc_hull(discs))
 
 
 def _add_leg(mask: np.ndarray, joints_33: np.ndarray, widths: tuple[float, float, float], over: float) -> None:
     """Thigh and calf, tapering, cut off flat `over` pixels below the ankle: the shoe stays."""
     first, middle, last = joints_33
     if min(first[2], middle[2]) > 0:
-        _fill(mask, _hull([(first[:2], widths[0]), (middle[:2], widths[1])]))
+        fill(mask, disc_hull([(first[:2], widths[0]), (middle[:2], widths[1])]))
     if min(middle[2], last[2]) > 0:
         along = last[:2] - middle[:2]
         length = float(np.linalg.norm(along))
@@ -219,7 +222,7 @@ def _add_leg(mask: np.ndarray, joints_33: np.ndarray, widths: tuple[float, float
             corners = [middle[:2] + across * widths[1], middle[:2] - across * widths[1]]
             end = last[:2] + along / length * over
             corners += [end - across * widths[2], end + across * widths[2]]
-            _fill(mask, np.array(corners))
+            fill(mask, np.array(corners))
 
 
 def _cut_hand(
@@ -232,21 +235,23 @@ def _cut_hand(
     elbow, wrist = forearm_23
     seen = hand_21x3[hand_21x3[:, 2] > 0, :2]
     if len(seen) >= 5:
-        _fill(mask, _hull([(p, 0.35 * shape.hand * unit) for p in seen]), value=0)
+        fill(mask, disc_hull([(p, 0.35 * shape.hand * unit) for p in seen]), value=0)
     elif min(elbow[2], wrist[2]) > 0:
-        along = _unit_vector(wrist[:2] - elbow[:2])
+        along = unit_vector(wrist[:2] - elbow[:2])
         palm = wrist[:2] + along * 1.3 * shape.hand * unit
         x, y = int(palm[0]), int(palm[1])
         if 0 <= y < hiding.shape[0] and 0 <= x < hiding.shape[1] and hiding[y, x]:
             return
-        _fill(mask, _hull([(palm, shape.hand * unit), (palm + along * 0.12 * unit, 0.8 * shape.hand * unit)]), value=0)
+        fill(
+            mask, disc_hull([(palm, shape.hand * unit), (palm + along * 0.12 * unit, 0.8 * shape.hand * unit)]), value=0
+        )
 
 
 def _cut_arm(mask: np.ndarray, arm_33: np.ndarray, width: float) -> None:
     """Keep an arm that hangs in front of or beside bottoms."""
     for first, second in ((arm_33[0], arm_33[1]), (arm_33[1], arm_33[2])):
         if min(first[2], second[2]) > 0:
-            _fill(mask, _hull([(first[:2], width), (second[:2], width)]), value=0)
+            fill(mask, disc_hull([(first[:2], width), (second[:2], width)]), value=0)
 
 
 def _cut_head(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShape) -> None:
@@ -260,19 +265,19 @@ def _cut_head(mask: np.ndarray, body: np.ndarray, unit: float, shape: MaskShape)
     up = (centre - body[1, :2]) / max(height, 1e-6)
     # chin: about as far below the face's middle as 0.45 of the way down to the shoulders
     radius = min(shape.head * unit, 0.45 * height)
-    _fill(mask, _hull([(centre, radius), (centre + up * 0.15 * unit, radius)]), value=0)
+    fill(mask, disc_hull([(centre, radius), (centre + up * 0.15 * unit, radius)]), value=0)
 
 
 CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 24, False)), np.sin(np.linspace(0, 2 * np.pi, 24, False))], axis=1)
 
 
-def _hull(discs: list[tuple[np.ndarray, float]]) -> np.ndarray:
+def disc_hull(discs: list[tuple[np.ndarray, float]]) -> np.ndarray:
     """Corner points of the convex hull of discs (centre, radius)."""
     points = np.concatenate([np.asarray(centre) + CIRCLE * radius for centre, radius in discs])
     return cv2.convexHull(points.astype(np.float32))[:, 0]
 
 
-def _fill(mask: np.ndarray, corners: np.ndarray, value: int = 255) -> None:
+def fill(mask: np.ndarray, corners: np.ndarray, value: int = 255) -> None:
     """Fill a convex polygon; coordinates in 1/16 pixel so that slow motion moves the edge smoothly."""
     fixed = np.clip(corners, -8000, 40000) * 16
     cv2.fillConvexPoly(mask, np.round(fixed).astype(np.int32), value, lineType=cv2.LINE_8, shift=4)
@@ -291,21 +296,29 @@ def grow(mask_HW: np.ndarray, pixels: float) -> np.ndarray:
 
 
 def clip_masks(
-    track: PoseTrack, size: tuple[int, int], options: MaskOptions, person: Iterable[np.ndarray] | None = None
+    track: PoseTrack,
+    size: tuple[int, int],
+    options: MaskOptions,
+    person: Iterable[np.ndarray] | None = None,
+    kept: Iterable[np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
     """The mask of each frame in turn, (H, W) float32 0..1, `size` = (width, height).
 
-    person: per frame a bool (H, W) of where the person is, or None for masks from the pose alone. A frame without a
-    pose gets an empty mask: nothing may be changed where nobody is known to be.
+    person: per frame a bool (H, W) of where the person is, or None for masks from the pose alone.
+    kept: per frame a bool (H, W) of things in front of the garment (see belongings), left out also where `grow` widens.
+    A frame without a pose gets an empty mask: nothing may be changed where nobody is known to be.
     """
     track = track.scaled(size)
     unit_F = body_units(track)
     scale = max(size) / 512
     hands_known = bool((track.keypoints_FK3[:, [LEFT_HAND.start, RIGHT_HAND.start], 2] > 0).any())
     people = [None] * len(track) if person is None else steady_person(person)
-    for keypoints_K3, unit, person_HW in zip(track.keypoints_FK3, unit_F, people):
+    things = [None] * len(track) if kept is None else kept
+    for keypoints_K3, unit, person_HW, kept_HW in zip(track.keypoints_FK3, unit_F, people, things):
         mask = garment_mask(keypoints_K3, float(unit), size, options, person_HW, hands_known)
         mask = grow(mask, options.grow * scale)
+        if kept_HW is not None:
+            mask[kept_HW] = 0
         yield soften(mask, options.feather * scale)
 
 
@@ -317,7 +330,11 @@ def soften(mask_HW: np.ndarray, pixels: float) -> np.ndarray:
 
 def steady_person(person: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """A person mask per frame with holes closed and flicker of single frames removed (majority of three frames)."""
-    masks = (close_holes(mask) for mask in person)
+    return majority(close_holes(mask) for mask in person)
+
+
+def majority(masks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Each bool mask as most of it and its two neighbours in time have it; the first and last as they are."""
     before, now = None, next(masks, None)
     while now is not None:
         after = next(masks, None)

@@ -3,6 +3,8 @@
 F frames, H W pixels. IMAGE: (F, H, W, 3) float32 0..1, MASK: (F, H, W) float32 0..1; sizes are (width, height).
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,7 @@ from ..errors import InputError
 from ..handovers import CropPlan, PoseTrack
 from .agnostic import MaskOptions, agnostic_frame, clip_masks, overlay_frame
 from .batch import collect, float_frames, masks_for, resized
+from .belongings import belongings
 from .crop import check_plan, crop_frame, crop_track, plan_crop
 from .paste import PasteOptions, paste_frame
 
@@ -25,11 +28,13 @@ def agnostic_clip(
     options: MaskOptions,
     segmentation: Tensor | None = None,
     keep: Tensor | None = None,
+    things: Sequence[str] = (),
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Agnostic frames, masks and preview of a clip. track: one person, of as many frames.
 
-    segmentation: MASK of the person; keep: MASK of things that must not be covered (a bag, long hair); each one or one
-    per frame. Raises InputError where the inputs do not fit together.
+    segmentation: MASK of the person; keep: MASK of things that must not be covered (a belt, another person); each one
+    or one per frame. things: keys of belongings.THINGS to look for and keep.
+    Raises InputError where the inputs do not fit together.
     """
     frames, size = len(images_FHW3), batch_size(images_FHW3)
     if len(track) != frames:
@@ -41,7 +46,8 @@ def agnostic_clip(
     agnostic = torch.empty(images_FHW3.shape, dtype=torch.float32)
     preview = torch.empty_like(agnostic)
     masks = torch.empty(images_FHW3.shape[:3], dtype=torch.float32)
-    steps = zip(float_frames(images_FHW3), clip_masks(track, size, options, person), kept)
+    found = belongings(lambda: float_frames(images_FHW3), track, size, things) if things else None
+    steps = zip(float_frames(images_FHW3), clip_masks(track, size, options, person, found), kept)
     for index, (frame, mask, kept_HW) in enumerate(steps):
         mask = mask if kept_HW is None else mask * (1 - kept_HW.clip(0, 1))
         masks[index] = torch.from_numpy(mask)
