@@ -15,7 +15,7 @@ from .top_details import add_hanger
 from .top_spec import DRESS_TOPS, REST_ARM, TOPS, TopSpec, sample_arms, sample_top
 from .tops import build_top
 
-CATEGORY_SHARES = {"upper": 0.52, "lower": 0.22, "dress": 0.26}
+CATEGORY_SHARES = {"upper": 0.58, "lower": 0.22, "dress": 0.20}
 HANGERS = 0.07  # share of tops and dresses that hang
 REST_SPREAD = 0.06  # of trouser legs in rest pose, radians
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SHORTEST_DRESS = 3.7  # hem height; no top is longer, so that the two can be told apart
+SHORTEST_DRESS = 4.0  # hem height; no top is longer, so that the two can be told apart
+SHAPELESS_DRESS = 4.8  # a shorter dress has a waist and a wider skirt: else it would look like a long top
 LONG_SLEEVE = 1.75  # from this length on a sleeve covers the elbow and has a wrist
 
 
@@ -116,10 +117,14 @@ def sample_top(rng: np.random.Generator, kind: str, dress: bool = False) -> TopS
     waist = chest * u(0.78, 1.05)
     hem = waist * u(0.95, 1.3)
     puffy = kind == "blouse" and rng.random() < 0.7
-    skirt, skirt_half = 0.0, 0.0
+    skirt, skirt_half, shaped = 0.0, 0.0, False
     if dress:
         hem_y, hem, skirt = waist_y, waist, max(waist_y + u(1.8, 6.0), SHORTEST_DRESS + u(0, 0.5))
+        shaped = skirt < SHAPELESS_DRESS
+        if shaped:
+            hem = waist = min(waist, 0.84 * chest)
         skirt_half = waist * u(1.0, 1.35) + (skirt - waist_y) * u(-0.03, 0.34)
+        skirt_half = max(skirt_half, 1.3 * waist) if shaped else skirt_half
     return TopSpec(
         kind=kind,
         neck_shape=neck,
@@ -146,7 +151,7 @@ def sample_top(rng: np.random.Generator, kind: str, dress: bool = False) -> TopS
         skirt=float(skirt),
         skirt_half=float(skirt_half),
         tiers=int(rng.choice([1, 1, 1, 2, 3])) if dress else 1,
-        seam=bool(rng.random() < 0.55),
+        seam=bool(rng.random() < 0.55) or shaped,
         belt=float(u(0.12, 0.6)) if rng.random() < 0.14 else 0.0,
     )
 
