@@ -137,6 +137,18 @@ def output_path(prefix: str, suffix: str) -> Path:
     return Path(folder) / f"{name}_{counter:05}_{suffix}"
 
 
+def temporary_picture(picture_HW3) -> dict[str, str]:
+    """Save a uint8 picture into the host's temp folder; returns what the page asks for it with at /view."""
+    import folder_paths
+    from PIL import Image
+
+    place = folder_paths.get_save_image_path("dpidm", folder_paths.get_temp_directory())
+    folder, name, counter, subfolder, _ = place
+    file = f"{name}_{counter:05}_.jpg"
+    Image.fromarray(picture_HW3).save(Path(folder) / file, quality=90)
+    return {"filename": file, "subfolder": subfolder, "type": "temp"}
+
+
 # ---------------------------------------------------------------------------------------------- progress
 
 

@@ -2,6 +2,7 @@
 
 import logging
 
+from ..nodes import host
 from ..nodes.host import io
 from ..nodes.types import PoseKeypoint
 
@@ -39,7 +40,7 @@ class DPIDMGarmentPose(io.ComfyNode):
                     multiline=True,
                     optional=True,
                     tooltip='Your own points as JSON, in pixels: {"r_wrist": [120, 340], "l_wrist": null}. '
-                    "Left and right are the wearer's; null removes a point.",
+                    "Left and right are the wearer's; null removes a point. After a run you can drag the points.",
                 ),
             ],
             outputs=[
@@ -61,7 +62,11 @@ class DPIDMGarmentPose(io.ComfyNode):
         )
         for line in result.warnings:
             log.warning("Garment Pose: %s", line)
-        return io.NodeOutput(result.pose, result.preview_BHW3, result.mask_BHW, result.category, result.report)
+        points = {**result.points, "picture": host.temporary_picture(result.shown_HW3)}
+        return io.NodeOutput(
+            result.pose, result.preview_BHW3, result.mask_BHW, result.category, result.report,
+            ui={"dpidm_points": [points]},
+        )  # fmt: skip
 
 
 NODES = [DPIDMGarmentPose]

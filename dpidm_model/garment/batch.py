@@ -9,6 +9,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..pose.schema import from_garment
 from .detect import GarmentReading, preview_picture, read_garment
+from .draggable import draggable
 from .picture import as_rgb8
 
 
@@ -16,7 +17,8 @@ from .picture import as_rgb8
 class BatchReading:
     """pose: POSE_KEYPOINT, one frame a picture.  preview_BHW3, mask_BHW: float32 0..1.  category: of the first picture.
 
-    warnings: sentences for the user.  report: the warnings and what was found, as text.
+    warnings: sentences for the user.  report: the warnings and what was found, as text.  shown, points: the first
+    picture for the page and its points there, see `draggable`.
     """
 
     pose: list[dict]
@@ -25,6 +27,8 @@ class BatchReading:
     category: str
     warnings: tuple[str, ...]
     report: str
+    shown_HW3: np.ndarray
+    points: dict
 
 
 def read_batch(images_BHWC: Tensor, *, category: str, masks: Tensor | None = None, overrides: str = "") -> BatchReading:
@@ -44,6 +48,7 @@ def read_batch(images_BHWC: Tensor, *, category: str, masks: Tensor | None = Non
         picture = as_rgb8(image.float().cpu().numpy())
         readings.append(read_garment(picture, category=category, mask=mask, overrides=overrides))
         previews.append(preview_picture(picture, readings[-1]))
+    shown, points = draggable(as_rgb8(images_BHWC[0].float().cpu().numpy()), readings[0].found)
     warnings = tuple(f"picture {i + 1}: {line}" for i, reading in enumerate(readings) for line in reading.warnings)
     return BatchReading(
         pose=[frame for reading in readings for frame in from_garment(reading.landmarks)],
@@ -52,6 +57,8 @@ def read_batch(images_BHWC: Tensor, *, category: str, masks: Tensor | None = Non
         category=readings[0].landmarks.category,
         warnings=warnings,
         report="\n".join([_describe(i, reading) for i, reading in enumerate(readings)] + list(warnings)),
+        shown_HW3=shown,
+        points=points,
     )
 
 

@@ -22,12 +22,14 @@ LOW_CONFIDENCE = 0.4
 class GarmentReading:
     """What was read from one garment picture.
 
-    landmarks: on the picture's canvas.  mask_HW: (H, W) uint8, 255 on the garment.
+    landmarks: on the picture's canvas.  found: the same without the user's own points.  mask_HW: (H, W) uint8, 255 on
+    the garment.
     score: 0..1, how sure it is that the picture shows exactly one garment.
     warnings: sentences for the user; empty when all is well.
     """
 
     landmarks: GarmentLandmarks
+    found: GarmentLandmarks
     mask_HW: np.ndarray
     score: float
     warnings: tuple[str, ...]
@@ -56,16 +58,20 @@ def read_garment(
     warnings = _picture_warnings(found, category)
     landmarks = apply_overrides(found.landmarks, overrides)
     return GarmentReading(
-        landmarks=landmarks, mask_HW=mask_HW, score=found.single, warnings=warnings + low_confidence(landmarks)
+        landmarks=landmarks,
+        found=found.landmarks,
+        mask_HW=mask_HW,
+        score=found.single,
+        warnings=warnings + low_confidence(landmarks),
     )
 
 
 def _read_outline(picture: np.ndarray, category: str, mask: np.ndarray | None, overrides: str | dict) -> GarmentReading:
     """Without the detector's weights: the outline's extreme points, and a warning."""
-    landmarks, mask_HW = silhouette_landmarks(picture, category, mask)
-    landmarks = apply_overrides(landmarks, overrides)
+    found, mask_HW = silhouette_landmarks(picture, category, mask)
+    landmarks = apply_overrides(found, overrides)
     warning = f"the detector's weights {SHIPPED.name} are missing: rough points from the outline; reinstall the pack"
-    return GarmentReading(landmarks=landmarks, mask_HW=mask_HW, score=0.5, warnings=(warning,))
+    return GarmentReading(landmarks=landmarks, found=found, mask_HW=mask_HW, score=0.5, warnings=(warning,))
 
 
 def _best_mask(outline_HW: np.ndarray, heat_HW: np.ndarray) -> np.ndarray:
@@ -101,7 +107,8 @@ def apply_overrides(landmarks: GarmentLandmarks, overrides: str | dict) -> Garme
     """Landmarks with the user's own points.
 
     overrides: JSON object (or dict) of slot name -> [x, y] in pixels of the picture, or null to remove the point;
-    "" changes nothing. Placed points get confidence 1 and count as seen. Raises InputError naming what is wrong.
+    "" changes nothing. Placed points get confidence 1 and count as seen; [x, y, 1] places one that is only inferred
+    (folded away, hidden). Raises InputError naming what is wrong.
     """
     if isinstance(overrides, str):
         if not overrides.strip():
@@ -122,10 +129,13 @@ def apply_overrides(landmarks: GarmentLandmarks, overrides: str | dict) -> Garme
         if value is None:
             points_K3[slot], visibility_K[slot] = 0, 0
             continue
-        numbers = isinstance(value, (list, tuple)) and len(value) == 2 and all(_is_number(v) for v in value)
-        if not numbers:
-            raise InputError(f"overrides give {name} = {value!r}; expected [x, y] in pixels, or null to remove it")
-        points_K3[slot], visibility_K[slot] = (value[0], value[1], 1.0), 2
+        numbers = isinstance(value, (list, tuple)) and len(value) in (2, 3) and all(_is_number(v) for v in value)
+        if not numbers or value[2:] not in ([], [1], [2], (), (1,), (2,)):
+            raise InputError(
+                f"overrides give {name} = {value!r}; expected [x, y] in pixels, [x, y, 1] for a hidden point, "
+                "or null to remove it"
+            )
+        points_K3[slot], visibility_K[slot] = (value[0], value[1], 1.0), int(value[2]) if len(value) == 3 else 2
     return replace(landmarks, points_K3=points_K3, visibility_K=visibility_K)
 
 

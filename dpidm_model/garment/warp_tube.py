@@ -20,8 +20,8 @@ def ribs(stations_S22: np.ndarray) -> np.ndarray:
     """Ribs (N, 2, 2) across a tube, edge to edge; N depends on S only, so ribs of two tubes of equal S belong together.
 
     stations_S22: pairs of points on both edges, S = 2 or 3, the outer edge (the shoulder's) first, each square to the
-    stretch before it. The first pair, the armhole, may be slanted: from there to the first joint the ribs pass evenly from
-    slanted to square. Around the joint they fan out, after it they stay square.
+    stretch before it. The first pair, the armhole, may be slanted: from there to the first joint the ribs pass evenly
+    from slanted to square. Around the joint they fan out, after it they stay square.
     """
     centre_S2 = stations_S22.mean(1)
     half_S = np.linalg.norm(stations_S22[:, 0] - stations_S22[:, 1], axis=1) / 2
