@@ -19,6 +19,11 @@ class DPIDMSelectPerson(io.ComfyNode):
                 PoseKeypoint.Input("pose", tooltip="Poses of any pack's detector, with one or more people."),
                 *parts.person_inputs([]),
                 parts.person_mask_input(),
+                io.Image.Input(
+                    "images",
+                    optional=True,
+                    tooltip="The frames of the poses: people who cross are then told apart by their clothes too.",
+                ),
             ],
             outputs=[
                 PoseKeypoint.Output("person_pose", display_name="pose"),
@@ -27,11 +32,17 @@ class DPIDMSelectPerson(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, pose, person, person_index, point_x, point_y, point_frame, person_mask=None) -> io.NodeOutput:
+    def execute(
+        cls, pose, person, person_index, point_x, point_y, point_frame, person_mask=None, images=None
+    ) -> io.NodeOutput:
+        from ..dpidm_model.frames.batch import uint8_frames
         from ..dpidm_model.pose.schema import from_track, parse
-        from ..dpidm_model.pose.tracks import find_cuts, follow, link
+        from ..dpidm_model.pose.tracks import find_cuts, follow, link, watched
+        from ..nodes.checks import image_batch
 
         parsed = parse(pose)
+        if images is not None:
+            parsed = watched(parsed, uint8_frames(image_batch(images, "images (the frames)")))
         chosen = parts.selection(person, person_index, point_x, point_y, point_frame, person_mask)
         followed = follow(parsed, chosen)
         return io.NodeOutput(from_track(followed.track), len(link(parsed, find_cuts(parsed))))

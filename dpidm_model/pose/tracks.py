@@ -1,16 +1,19 @@
-"""From people in frames to one person over time: linking, choosing, and the whole clean-up in order.
+"""From people in frames to one person over time: choosing, and the whole clean-up in order.
 
 Not in the paper. N people in a frame, F frames, K=130 joints; sizes (width, height).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import InputError
-from ..handovers import BODY, DETECTED, JOINTS, MISSING, PoseTrack
-from .detectors.base import Detections, pose_box
-from .schema import ParsedPose
+from ..handovers import BODY, PoseTrack
+from .detectors.base import CutFinder, Detections, checked_frames
+from .linking import as_track, distance, link, track_area, track_boxes
+from .looks import looks
+from .schema import ParsedPose, check_length
 from .sides import untangle
 from .smooth import METHODS, drop_outliers, fill_gaps, segments, smooth
 
@@ -76,6 +79,22 @@ def clean(person: Person, options: CleanUp | None = None) -> PoseTrack:
     return smooth(track, options.method, options.strength, person.cuts)
 
 
+def watched(parsed: ParsedPose, frames: Iterable[np.ndarray]) -> Detections:
+    """Poses of another pack with what only the frames (RGB uint8, read one by one) show: cuts, and people's looks.
+
+    Raises InputError if there are more or fewer frames than poses.
+    """
+    cuts, seen = [], []
+    is_cut = CutFinder()
+    for index, frame in enumerate(checked_frames(frames)):
+        if is_cut(frame):
+            cuts.append(index)
+        factor = np.array([frame.shape[1] / parsed.canvas[0], frame.shape[0] / parsed.canvas[1], 1])
+        seen.append(looks(frame, parsed.people[index] * factor) if index < len(parsed) else None)
+    check_length(len(parsed), len(seen))
+    return Detections(parsed.people, parsed.canvas, tuple(cuts), looks=tuple(seen))
+
+
 def find_cuts(parsed: ParsedPose) -> tuple[int, ...]:
     """Cuts as far as poses alone show them: all people jump at once. Backends that saw the frames know better."""
     if isinstance(parsed, Detections):
@@ -87,87 +106,6 @@ def find_cuts(parsed: ParsedPose) -> tuple[int, ...]:
         if costs and min(costs) > 0.6:
             cuts.append(frame)
     return tuple(cuts)
-
-
-def distance(a_K3: np.ndarray, b_K3: np.ndarray) -> float:
-    """How far apart two poses are, in heights of the larger one (body joints both have; 9 if they share none)."""
-    shared = np.flatnonzero((a_K3[BODY, 2] > 0) & (b_K3[BODY, 2] > 0))
-    box_a, box_b = pose_box(a_K3), pose_box(b_K3)
-    if len(shared) < 2 or box_a is None or box_b is None:
-        return 9.0
-    size = max(*(box_a[2:] - box_a[:2]), *(box_b[2:] - box_b[:2]), 1.0)
-    return float(np.median(np.linalg.norm(a_K3[shared, :2] - b_K3[shared, :2], axis=1)) / size)
-
-
-def link(parsed: ParsedPose, cuts: tuple[int, ...] = (), reach: float = 0.35) -> list[PoseTrack]:
-    """Join people of consecutive frames into tracks, largest first.
-
-    Each person goes to the track whose predicted pose (moving on at its recent speed) is nearest, best pairs first;
-    nothing farther than `reach` body heights is joined (a little more after a gap). Tracks end at cuts and are
-    continued behind them only by choice (see follow).
-    """
-    tracks: list[np.ndarray] = []
-    for scene in segments(len(parsed), cuts):
-        living: list[np.ndarray] = []
-        for frame in range(scene.start, scene.stop):
-            _extend(living, parsed.people[frame], frame, scene.start, len(parsed), reach)
-        tracks += living
-    linked = [_as_track(t, parsed.canvas) for t in tracks]
-    return sorted(linked, key=lambda t: -track_area(t))
-
-
-def _extend(
-    living: list[np.ndarray], people_NK3: np.ndarray, frame: int, start: int, frames: int, reach: float
-) -> None:
-    """Give the people of one frame to living tracks, or start new ones."""
-    pairs = []
-    for t, track in enumerate(living):
-        predicted, gap = _predict(track, frame, start)
-        allowed = reach * (1 + 0.1 * min(gap, 10))
-        pairs += [(distance(predicted, p), t, n) for n, p in enumerate(people_NK3) if distance(predicted, p) < allowed]
-    used_tracks, used_people = set(), set()
-    for _, t, n in sorted(pairs, key=lambda pair: pair[0]):
-        if t not in used_tracks and n not in used_people:
-            living[t][frame] = people_NK3[n]
-            used_tracks.add(t)
-            used_people.add(n)
-    for n, person in enumerate(people_NK3):
-        if n not in used_people and (person[BODY, 2] > 0).any():
-            track = np.zeros((frames, JOINTS, 3), np.float32)
-            track[frame] = person
-            living.append(track)
-
-
-def _predict(track_FK3: np.ndarray, frame: int, start: int) -> tuple[np.ndarray, int]:
-    """Where the track's person should be now, and for how many frames it was not seen."""
-    seen = np.flatnonzero((track_FK3[start:frame, BODY, 2] > 0).any(axis=1)) + start
-    last = track_FK3[seen[-1]]
-    gap = frame - seen[-1] - 1
-    earlier = seen[seen >= seen[-1] - 4][0]
-    if earlier == seen[-1]:
-        return last, gap
-    both = (last[:, 2] > 0) & (track_FK3[earlier, :, 2] > 0)
-    speed = np.median((last - track_FK3[earlier])[both, :2], axis=0) / (seen[-1] - earlier) if both.any() else 0.0
-    moved = last.copy()
-    moved[:, :2] += speed * min(gap + 1, 12)
-    return moved, gap
-
-
-def _as_track(keypoints_FK3: np.ndarray, canvas: tuple[int, int]) -> PoseTrack:
-    found_F = (keypoints_FK3[:, BODY, 2] > 0).any(axis=1)
-    return PoseTrack(keypoints_FK3, canvas, np.where(found_F, DETECTED, MISSING).astype(np.uint8))
-
-
-def track_boxes(track: PoseTrack) -> np.ndarray:
-    """(F, 4) x0, y0, x1, y1 around the body; NaN where it is missing."""
-    boxes = [pose_box(k) for k in track.keypoints_FK3]
-    return np.array([np.full(4, np.nan) if box is None else box for box in boxes])
-
-
-def track_area(track: PoseTrack) -> float:
-    """Sum of the body's box areas over the clip: large and long-lived people first."""
-    boxes = track_boxes(track)
-    return float(np.nansum((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])))
 
 
 def choose(tracks: list[PoseTrack], selection: Selection) -> int:
@@ -244,7 +182,7 @@ def follow(parsed: ParsedPose, selection: Selection | None = None) -> Person:
         if others:
             again = others[choose(others, replace(selection, rule=rule))]
             keypoints[scene] = again.keypoints_FK3[scene]
-    return Person(_as_track(keypoints, parsed.canvas), cuts, _evidence(parsed, keypoints))
+    return Person(as_track(keypoints, parsed.canvas), cuts, _evidence(parsed, keypoints))
 
 
 def follow_all(parsed: ParsedPose) -> list[Person]:

@@ -23,10 +23,12 @@ class Detections(ParsedPose):
     cuts: indices of frames that start a new scene (never 0).
     front: per frame (N,) float in -1..1, how much speaks for the person facing the camera (+) or turned away (-),
     apart from the names of left and right in `people`; empty if the backend has no such evidence.
+    looks: per frame (N, D) what people look like (see pose.looks); empty if the frames were not at hand.
     """
 
     cuts: tuple[int, ...] = ()
     front: tuple[np.ndarray, ...] = ()
+    looks: tuple[np.ndarray, ...] = ()
 
 
 class Detector(Protocol):

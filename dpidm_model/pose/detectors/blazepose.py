@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from ...handovers import BODY, FACE, JOINTS, LEFT_HAND, RIGHT_HAND
+from ..looks import looks
 from . import tflite
 from .base import CutFinder, Detections, checked_frames, stack_people
 from .rois import Roi, roi_around_axis, roi_around_points, shifted, upright_angle
@@ -83,10 +84,11 @@ class _Body:
 
 @dataclass(frozen=True)
 class _Found:
-    """One person in one frame: (130, 3) pose and the evidence for facing the camera."""
+    """One person in one frame: (130, 3) pose, the evidence for facing the camera, (D,) look."""
 
     pose: np.ndarray
     front: float
+    look: np.ndarray
 
 
 class BlazePose:
@@ -123,7 +125,8 @@ class BlazePose:
                 on_frame(index + 1)
         people = tuple(stack_people([f.pose for f in here]) for here in found)
         front = tuple(np.array([f.front for f in here]) for here in found)
-        return Detections(people, canvas, tuple(cuts), front)
+        seen = tuple(np.array([f.look for f in here]) for here in found)
+        return Detections(people, canvas, tuple(cuts), front, seen)
 
     def detect_in_boxes(self, frame: np.ndarray, boxes_N4: np.ndarray) -> np.ndarray:
         """One pose per given box (x0, y0, x1, y1): (N, 130, 3).
@@ -193,7 +196,8 @@ class BlazePose:
                 kept.append(person)
             return
         person.roi, person.doubted = body.roi, 0
-        found.append(_Found(self._whole(frame, body.landmarks, person), body.front))
+        pose = self._whole(frame, body.landmarks, person)
+        found.append(_Found(pose, body.front, looks(frame, pose[None])[0]))
         kept.append(person)
 
     def _look(self, frame: np.ndarray) -> list[Roi]:

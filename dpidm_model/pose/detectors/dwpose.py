@@ -16,6 +16,7 @@ import numpy as np
 
 from ...errors import CheckpointError, InputError, MissingFileError
 from ...handovers import BODY, FACE, JOINTS, LEFT_HAND, RIGHT_HAND
+from ..looks import looks
 from .base import CutFinder, Detections, checked_frames, stack_people
 from .download import RemoteFile, fetch
 from .onnx_session import Session
@@ -107,6 +108,7 @@ class DWPose:
     def detect(self, frames: Iterable[np.ndarray], on_frame: Callable[[int], None] | None = None) -> Detections:
         """Everybody in every frame (detectors.base.Detector)."""
         people: list[np.ndarray] = []
+        seen: list[np.ndarray] = []
         cuts: list[int] = []
         canvas = (1, 1)
         before: np.ndarray | None = None  # boxes in the frame just before the shot, if that is of the same scene
@@ -115,11 +117,12 @@ class DWPose:
             if len(people) in cuts:
                 before = None
             found, before = self._shot(shot, before)
-            for poses in found:
+            for frame, poses in zip(shot, found):
                 people.append(poses)
+                seen.append(looks(frame, poses, bgr=True))
                 if on_frame:
                     on_frame(len(people))
-        return Detections(tuple(people), canvas, tuple(cuts))
+        return Detections(tuple(people), canvas, tuple(cuts), looks=tuple(seen))
 
     def detect_in_boxes(self, frame: np.ndarray, boxes_N4: np.ndarray) -> np.ndarray:
         """One pose per given box (x0, y0, x1, y1) of an RGB frame: (N, 130, 3)."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...errors import CheckpointError, MissingFileError, require
 from ...handovers import BODY, FACE, JOINTS, LEFT_HAND, RIGHT_HAND
+from ..looks import looks
 from .base import CutFinder, Detections, checked_frames, stack_people
 
 FILES = ("body_pose_model.pth", "hand_pose_model.pth", "facenet.pth")
@@ -41,7 +42,7 @@ class OpenPose:
 
     def detect(self, frames: Iterable[np.ndarray], on_frame: Callable[[int], None] | None = None) -> Detections:
         """Everybody in every frame (detectors.base.Detector)."""
-        people, cuts = [], []
+        people, seen, cuts = [], [], []
         is_cut = CutFinder()
         canvas = (1, 1)
         for index, frame in enumerate(checked_frames(frames)):
@@ -50,9 +51,10 @@ class OpenPose:
                 cuts.append(index)
             found = self._detector.detect_poses(self._sized(frame), **self._parts)
             people.append(stack_people([_whole(person, canvas) for person in found]))
+            seen.append(looks(frame, people[-1]))
             if on_frame:
                 on_frame(index + 1)
-        return Detections(tuple(people), canvas, tuple(cuts))
+        return Detections(tuple(people), canvas, tuple(cuts), looks=tuple(seen))
 
     @staticmethod
     def _sized(frame: np.ndarray) -> np.ndarray:
