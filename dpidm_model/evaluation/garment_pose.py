@@ -10,10 +10,12 @@ import numpy as np
 from ..cli import progress
 from ..errors import InputError, MissingFileError
 from ..files import atomic_path
+from ..garment.detect import read_garment
 from ..garment.detector import detect, shipped_net
 from ..garment.network import SHIPPED, GarmentNet
 from ..garment.renderer import render_garment
 from ..garment.silhouette import foreground_mask, silhouette_landmarks
+from ..garment.trust import ONE_GARMENT
 from ..handovers import CATEGORIES, GARMENT_SLOTS, GarmentLandmarks
 from ..pose.draw import draw_garment
 from .garment_variants import VARIANTS
@@ -47,6 +49,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--labels", required=True, help="JSON: {schema, items: {file: {category, keypoints, ...}}}")
     parser.add_argument("--weights", default=str(SHIPPED), help="default: the shipped weights")
     parser.add_argument("--robustness", action="store_true", help="also score rotated, smaller, recoloured... photos")
+    parser.add_argument("--others", default="", help="folder of pictures that do not show one garment lying free")
     parser.add_argument("--overlays", default="", help="write one picture per photo with labels and predictions here")
 
 
@@ -186,6 +189,32 @@ def robustness(photos: list[LabelledPhoto], net: GarmentNet) -> dict[str, dict]:
     return table
 
 
+def trust(photos: list[LabelledPhoto], others: Path | None, net: GarmentNet) -> dict:
+    """Whether product photos are trusted and other pictures are not: scores, and how many fall on the wrong side.
+
+    others: pictures of people, several garments, no garment.  A picture refused with an error counts as score 0.  Any
+    threshold between `others.highest` and `garments.lowest` tells them apart.
+    """
+    groups = {"garments": {photo.name: photo.image_HW3 for photo in photos}}
+    if others is not None:
+        pictures = {path.name: cv2.imread(str(path), cv2.IMREAD_COLOR) for path in sorted(others.iterdir())}
+        groups["others"] = {n: np.ascontiguousarray(p[..., ::-1]) for n, p in pictures.items() if p is not None}
+    table: dict = {"threshold": ONE_GARMENT}
+    for name, pictures in groups.items():
+        scores = {}
+        for file, picture in pictures.items():
+            try:
+                scores[file] = read_garment(picture, net=net).score
+            except InputError:
+                scores[file] = 0.0
+        if not scores:
+            raise InputError(f"{others} holds no picture that can be read; expected JPEG or PNG files")
+        low = [file for file, value in scores.items() if value < ONE_GARMENT]
+        end = {"lowest": min(scores.values())} if name == "garments" else {"highest": max(scores.values())}
+        table[name] = {"pictures": len(scores), "warned": len(low), **end, "scores": scores}
+    return table
+
+
 def write_overlay(path: Path, photo: LabelledPhoto, found: GarmentLandmarks) -> None:
     """The photo with the predicted skeleton and the labels as white rings."""
     h, w = photo.image_HW3.shape[:2]
@@ -203,7 +232,7 @@ def run(args) -> dict:
     photos, net = load_labelled(Path(args.images), Path(args.labels)), shipped_net(args.weights)
     found = [detect(photo.image_HW3, net=net) for photo in photos]
     result = score(photos, [f.landmarks for f in found])
-    result["single_score_min"] = min(f.single for f in found)
+    result["trust"] = trust(photos, Path(args.others) if args.others else None, net)
     means = mean_positions()
     result["mean_position"] = score(photos, [mean_guess(photo, means) for photo in photos])
     outlines = [silhouette_landmarks(photo.image_HW3, photo.category)[0] for photo in photos]

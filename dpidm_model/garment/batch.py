@@ -42,13 +42,14 @@ def read_batch(images_BHWC: Tensor, *, category: str, masks: Tensor | None = Non
             f"garment pictures have shape {tuple(images_BHWC.shape)}; expected (pictures, height, width, 3)"
         )
     masks_BHW = _as_masks(masks, len(images_BHWC))
-    readings, previews = [], []
+    readings, previews, pictures = [], [], []
     for index, image in enumerate(images_BHWC):
         mask = None if masks_BHW is None else masks_BHW[index if len(masks_BHW) > 1 else 0].float().cpu().numpy()
         picture = as_rgb8(image.float().cpu().numpy())
+        pictures = pictures or [picture]
         readings.append(read_garment(picture, category=category, mask=mask, overrides=overrides))
         previews.append(preview_picture(picture, readings[-1]))
-    shown, points = draggable(as_rgb8(images_BHWC[0].float().cpu().numpy()), readings[0].found)
+    shown, points = draggable(pictures[0], readings[0].found)
     warnings = tuple(f"picture {i + 1}: {line}" for i, reading in enumerate(readings) for line in reading.warnings)
     return BatchReading(
         pose=[frame for reading in readings for frame in from_garment(reading.landmarks)],

@@ -11,11 +11,10 @@ from ..errors import InputError
 from ..handovers import CATEGORIES, GARMENT_SLOTS, GarmentLandmarks
 from ..pose.draw import draw_garment
 from .detector import Detection, detect
-from .network import SHIPPED
+from .network import SHIPPED, GarmentNet
 from .picture import as_mask8, as_rgb8
 from .silhouette import NOTHING, foreground_mask, silhouette_landmarks
-
-LOW_CONFIDENCE = 0.4
+from .trust import LOW_CONFIDENCE, Trust, judge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +23,7 @@ class GarmentReading:
 
     landmarks: on the picture's canvas.  found: the same without the user's own points.  mask_HW: (H, W) uint8, 255 on
     the garment.
-    score: 0..1, how sure it is that the picture shows exactly one garment.
+    score: 0..1, how sure it is that the picture shows exactly one garment (`trust.py`).
     warnings: sentences for the user; empty when all is well.
     """
 
@@ -36,33 +35,41 @@ class GarmentReading:
 
 
 def read_garment(
-    image: np.ndarray, *, category: str = "auto", mask: np.ndarray | None = None, overrides: str | dict = ""
+    image: np.ndarray,
+    *,
+    category: str = "auto",
+    mask: np.ndarray | None = None,
+    overrides: str | dict = "",
+    net: GarmentNet | None = None,
 ) -> GarmentReading:
     """Find the landmarks of the garment in a product photo.
 
     image: (H, W, 1|3|4), uint8 or float 0..1; an alpha channel is laid on white.  category: auto, upper, lower, dress.
-    mask: (H, W), the garment white, when it is known.  overrides: see `apply_overrides`.
+    mask: (H, W), the garment white, when it is known.  overrides: see `apply_overrides`.  net: None = shipped weights.
     Raises InputError for unusable pictures, masks and overrides.
     """
     if category not in ("auto", *CATEGORIES):
         raise InputError(f"category {category!r} is unknown; choose one of auto, {', '.join(CATEGORIES)}")
     picture = as_rgb8(image)
     known = None if mask is None else as_mask8(mask, (picture.shape[1], picture.shape[0]))
-    if not SHIPPED.is_file():
+    if net is None and not SHIPPED.is_file():
         return _read_outline(picture, category, known, overrides)
-    found = detect(picture, category=category, mask_HW=known)
+    found = detect(picture, category=category, mask_HW=known, net=net)
     outline = foreground_mask(picture) if known is None else known
-    if known is None and (outline > 0).mean() < 0.004 and found.single < 0.5:
+    trust = judge(found, picture, outline, given=known is not None)
+    if known is None and (outline > 0).mean() < 0.004 and trust.low:
         raise InputError(NOTHING)
     mask_HW = known if known is not None else _best_mask(outline, found.heat_mask_HW)
-    warnings = _picture_warnings(found, category)
-    landmarks = apply_overrides(found.landmarks, overrides)
+    warnings = _picture_warnings(found, trust, category)
+    points_K3 = found.landmarks.points_K3 * np.array([1, 1, trust.factor], np.float32)
+    unmoved = replace(found.landmarks, points_K3=points_K3)
+    landmarks = apply_overrides(unmoved, overrides)
     return GarmentReading(
         landmarks=landmarks,
-        found=found.landmarks,
+        found=unmoved,
         mask_HW=mask_HW,
-        score=found.single,
-        warnings=warnings + low_confidence(landmarks),
+        score=trust.score,
+        warnings=warnings if trust.low else warnings + low_confidence(landmarks),
     )
 
 
@@ -80,13 +87,13 @@ def _best_mask(outline_HW: np.ndarray, heat_HW: np.ndarray) -> np.ndarray:
     return outline_HW if together > 0.7 * either else heat_HW
 
 
-def _picture_warnings(found: Detection, category: str) -> tuple[str, ...]:
+def _picture_warnings(found: Detection, trust: Trust, category: str) -> tuple[str, ...]:
     """Sentences about the picture as a whole."""
     lines = []
-    if found.single < 0.5:
+    if trust.low:
         lines.append(
-            f"this does not look like one garment lying free (score {found.single:.2f}): no garment, several, or "
-            "a person wearing it; do not trust the points: use a product photo, or connect a MASK of the one garment"
+            f"this does not look like one garment lying free (score {trust.score:.2f}): {trust.reason}; "
+            "do not trust the points: use a product photo, or connect a MASK of the one garment"
         )
     elif found.category_share < 0.6:
         what = "recognised" if category == "auto" else "chosen"

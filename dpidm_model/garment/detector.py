@@ -33,12 +33,14 @@ SLOTS_OF = {  # category: (always there, perhaps there)
 class Detection:
     """landmarks: on the picture's canvas.  heat_mask_HW: uint8, where the network sees garment (coarse).
 
-    single: probability of exactly one free-lying garment.  category_share: probability of the chosen category.
+    single: probability of exactly one free-lying garment, the least of all looks.  covered: share of the second look
+    that the coarse mask fills.  category_share: probability of the chosen category.
     """
 
     landmarks: GarmentLandmarks
     heat_mask_HW: np.ndarray
     single: float
+    covered: float
     category_share: float
 
 
@@ -61,7 +63,8 @@ def _look(net: GarmentNet, image_HW3: np.ndarray, frame: np.ndarray, flip: bool)
         return decode(net(to_tensor(seen[None])))[0]
     maps = net(to_tensor(np.stack([seen, seen[:, ::-1]])))
     first, second = ({name: getattr(maps, name)[i : i + 1] for name in maps.__dataclass_fields__} for i in (0, 1))
-    return decode(average(type(maps)(**first), mirror(type(maps)(**second))))[0]
+    both = decode(average(type(maps)(**first), mirror(type(maps)(**second))))[0]
+    return replace(both, single=float(maps.single_B.min().sigmoid()))
 
 
 def _to_picture(points_K2: np.ndarray, frame: np.ndarray) -> np.ndarray:
@@ -119,10 +122,11 @@ def _closely(net: GarmentNet, image_HW3: np.ndarray, box: Box) -> tuple[DecodedG
     points_K2 = (np.array([view.points_K2 for view in views]) * weight_ZK1).sum(0) / weight_ZK1.sum(0)
     mean = {
         name: np.mean([getattr(view, name) for view in views], axis=0)
-        for name in ("presence_K", "seen_K", "focus_K", "category_3", "sleeve_3", "single")
+        for name in ("presence_K", "seen_K", "focus_K", "category_3", "sleeve_3")
     }
+    single = min(view.single for view in views)
     middle, frame = looks[len(looks) // 2]
-    return DecodedGarment(points_K2=points_K2, mask_hw=middle.mask_hw, **mean), frame
+    return DecodedGarment(points_K2=points_K2, mask_hw=middle.mask_hw, single=single, **mean), frame
 
 
 def _grown(box: Box, zoom: float) -> Box:
@@ -147,7 +151,8 @@ def detect(
     """Landmarks of the garment in a picture.
 
     image_HW3: uint8 RGB.  category: auto, or the one it is known to be.  mask_HW: uint8, the garment when known; all
-    else is then hidden from the network.  net: None = the shipped weights.
+    else is then hidden from the network.  net: None = the shipped weights.  Confidences are those of the points, given
+    that there is one garment; whether there is, `trust.judge` says.
     """
     net = net or shipped_net()
     h, w = image_HW3.shape[:2]
@@ -168,12 +173,13 @@ def detect(
     there = presence > 0.5
     inside = ((found.points_K2 >= 0) & (found.points_K2 <= [w - 1, h - 1])).all(1)
     points = np.clip(found.points_K2, 0, [w - 1, h - 1])
-    confidence = presence * np.minimum(1.0, found.focus_K / SURE_FOCUS) * min(1.0, 2 * single)
+    confidence = presence * np.minimum(1.0, found.focus_K / SURE_FOCUS)
     points_K3 = np.concatenate([points, confidence[:, None]], 1).astype(np.float32) * there[:, None]
     visibility = np.where(there, np.where((found.seen_K > 0.5) & inside, 2, 1), 0).astype(np.uint8)
     return Detection(
         landmarks=GarmentLandmarks(points_K3, visibility, (w, h), chosen, _sleeve(presence, chosen)),
         heat_mask_HW=_mask_from(found.mask_hw, frame, (w, h)),
         single=single,
+        covered=float((found.mask_hw > 0.5).mean()),
         category_share=float(found.category_3[CATEGORIES.index(chosen)]),
     )

@@ -48,19 +48,33 @@ def foreground_mask(image_HW3: np.ndarray) -> np.ndarray:
     image_HW3: uint8 RGB. Background is what is alike the border and reaches it; holes are filled.
     """
     h, w = image_HW3.shape[:2]
+    lab = _small_lab(image_HW3)
+    mask = _without_shadow(_largest(_standing_out(lab)), lab)
+    return cv2.resize(mask * 255, (w, h), interpolation=cv2.INTER_LINEAR) // 128 * 255
+
+
+def standing_out(image_HW3: np.ndarray) -> np.ndarray:
+    """All that stands out from the background, shadows too, at working size: (h, w) uint8, 0 or 1."""
+    return _standing_out(_small_lab(image_HW3))
+
+
+def _small_lab(image_HW3: np.ndarray) -> np.ndarray:
+    """A picture at working size in Lab, softened a little."""
+    h, w = image_HW3.shape[:2]
     scale = min(1.0, WORK_SIDE / max(h, w))
     size = (max(8, round(w * scale)), max(8, round(h * scale)))
     small = cv2.resize(image_HW3, size, interpolation=cv2.INTER_AREA)
-    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
-    distance, noise = _background_distance(cv2.GaussianBlur(lab, (3, 3), 0))
+    return cv2.GaussianBlur(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2Lab), (3, 3), 0)
+
+
+def _standing_out(lab_HW3: np.ndarray) -> np.ndarray:
+    distance, noise = _background_distance(lab_HW3)
     threshold = max(2.2, 4 * noise)
     barrier = cv2.morphologyEx((distance > threshold).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     padded = cv2.copyMakeBorder(barrier, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     cv2.floodFill(padded, None, (0, 0), (2,))
     mask = (padded[1:-1, 1:-1] != 2).astype(np.uint8)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)))
-    mask = _without_shadow(_largest(mask), cv2.GaussianBlur(lab, (3, 3), 0))
-    return cv2.resize(mask * 255, (w, h), interpolation=cv2.INTER_LINEAR) // 128 * 255
+    return cv2.morphologyEx(mask, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)))
 
 
 def _without_shadow(mask_HW: np.ndarray, lab_HW3: np.ndarray) -> np.ndarray:
