@@ -30,6 +30,9 @@ class DPIDMFitGarment(io.ComfyNode):
             outputs=[
                 io.Image.Output("garment", display_name="garment"),
                 PoseKeypoint.Output("garment_pose", display_name="garment_pose"),
+                io.Mask.Output(
+                    "mask", display_name="mask", tooltip="Where the garment is in the fitted picture (or all of it)."
+                ),
             ],
         )
 
@@ -42,9 +45,30 @@ class DPIDMFitGarment(io.ComfyNode):
         from .checks import image_batch
 
         picture = image_batch(image, "garment image")[0].cpu().numpy()
-        mask = None if garment_mask is None else garment_mask[0].cpu().numpy()
-        fitted, landmarks = fit_garment(picture, to_garment(pose, "upper"), (width, height), mask)
-        return io.NodeOutput(torch.from_numpy(fitted)[None], from_garment(landmarks))
+        mask = _mask_of(picture, garment_mask)
+        marks, size = to_garment(pose, "upper"), (width, height)
+        fitted, landmarks = fit_garment(picture, marks, size, mask)
+        fitted_mask = torch.ones(1, height, width)
+        if mask is not None:
+            fitted_mask[0] = torch.from_numpy(fit_garment(mask[..., None].repeat(3, 2), marks, size, mask)[0][..., 0])
+        return io.NodeOutput(torch.from_numpy(fitted)[None], from_garment(landmarks), fitted_mask)
+
+
+def _mask_of(picture_HW3, garment_mask):
+    """The first garment mask (H, W) with a black rim, so that padding is black as well; None if it is empty."""
+    from ..dpidm_model.errors import InputError
+
+    if garment_mask is None or not garment_mask[0].any():
+        return None
+    height, width = garment_mask.shape[-2:]
+    if (height, width) != picture_HW3.shape[:2]:
+        raise InputError(
+            f"garment_mask is {width}x{height} pixels, the photo {picture_HW3.shape[1]}x{picture_HW3.shape[0]}; "
+            "take the mask that Garment Pose gives for this photo"
+        )
+    mask_HW = garment_mask[0].cpu().numpy().copy()
+    mask_HW[[0, -1]] = mask_HW[:, [0, -1]] = 0
+    return mask_HW
 
 
 class DPIDMEncodePoses(io.ComfyNode):
@@ -68,6 +92,12 @@ class DPIDMEncodePoses(io.ComfyNode):
                 io.Int.Input(
                     "height", default=512, min=64, max=4096, step=8, tooltip="Working height of the frames in pixels."
                 ),
+                io.Image.Input(
+                    "guider_pictures",
+                    optional=True,
+                    tooltip="Pose pictures of the frames (DensePose of another pack) for models imported from ViViD. "
+                    "Their pose guider sees these instead of the drawings; other models do not look at them.",
+                ),
             ],
             outputs=[
                 DPIDMPoses.Output("poses", display_name="poses"),
@@ -78,14 +108,14 @@ class DPIDMEncodePoses(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, human_pose, garment_pose, width, height) -> io.NodeOutput:
+    def execute(cls, human_pose, garment_pose, width, height, guider_pictures=None) -> io.NodeOutput:
         import torch
 
         from ..dpidm_model.pose.pictures import garment_picture
         from ..dpidm_model.pose.schema import to_garment, to_track
         from ..dpidm_model.sampling.poses import PoseClip
 
-        human = PoseClip(to_track(human_pose), (width, height))
+        human = PoseClip(to_track(human_pose), (width, height), guider_pictures)
         garment_B3HW = garment_picture(to_garment(garment_pose, "upper"), (width, height))
         preview = torch.empty(1 + len(human), height, width, 3)
         preview[:1] = garment_B3HW.permute(0, 2, 3, 1)

@@ -257,6 +257,16 @@ def out_of_memory_cleanup() -> Iterator[None]:
         raise
 
 
+ATTENTION_CHOICES = ("split_cross", "quad_cross", "pytorch_cross", "sage", "flash")
+
+
+def attention_chosen() -> bool:
+    """Whether the user chose an attention on the host's command line (--use-split-cross-attention, ...)."""
+    from comfy.cli_args import args
+
+    return any(getattr(args, f"use_{name}_attention", False) for name in ATTENTION_CHOICES)
+
+
 def attention() -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
     """The attention the host was started with, as a function (q_BNLD, k_BNSD, v_BNSD) -> out_BNLD."""
     from comfy.ldm.modules.attention import optimized_attention
@@ -284,6 +294,14 @@ def user_folder() -> Path:
     import folder_paths
 
     return Path(folder_paths.get_user_directory())
+
+
+def temp_folder() -> str:
+    """The host's `temp` folder, which it empties when it starts."""
+    import folder_paths
+
+    Path(folder_paths.get_temp_directory()).mkdir(parents=True, exist_ok=True)
+    return folder_paths.get_temp_directory()
 
 
 def sd15_picture() -> Callable[[torch.Tensor], object]:

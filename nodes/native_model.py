@@ -87,6 +87,11 @@ class DPIDMNativeModel(io.ComfyNode):
                     optional=True,
                     tooltip="CLIP Vision Encode of the garment (ViT-L/14, no crop), for models trained with it.",
                 ),
+                io.Mask.Input(
+                    "garment_mask",
+                    optional=True,
+                    tooltip="Mask from Fit Garment, for models imported from ViViD; others do not look at it.",
+                ),
             ],
             outputs=[
                 io.Model.Output(
@@ -103,11 +108,14 @@ class DPIDMNativeModel(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, poses, garment_latent, agnostic_latents, mask, clip_vision_output=None) -> io.NodeOutput:
+    def execute(
+        cls, model, poses, garment_latent, agnostic_latents, mask, clip_vision_output=None, garment_mask=None
+    ) -> io.NodeOutput:
         from ..dpidm_model.sampling.tryon import make_conditions
         from .sampling_parts import native_parts, open_place, tryon_inputs
 
-        inputs = tryon_inputs(model, poses, garment_latent, agnostic_latents, mask, clip_vision_output)
+        optional = {"clip_vision_output": clip_vision_output, "garment_mask": garment_mask}
+        inputs = tryon_inputs(model, poses, garment_latent, agnostic_latents, mask, **optional)
         inputs.check(model.info.config)
         place = open_place(model, inputs)
         held = NativeConditions(make_conditions(model.network, inputs, place).offload())

@@ -60,6 +60,10 @@ def _inputs() -> list:
             "cfg_end", default=1.0, min=0, max=1, step=0.01, optional=True,
             tooltip="Share of the steps after which cfg is not used; 0.6 saves a fifth of the time.",
         ),
+        io.Mask.Input(
+            "garment_mask", optional=True,
+            tooltip="Mask from Fit Garment, for models imported from ViViD; others do not look at it.",
+        ),
         io.Boolean.Input("preview", default=True, optional=True, tooltip="Show the frame being made on the node."),
         io.Boolean.Input(
             "resume", default=True, optional=True,
@@ -98,7 +102,7 @@ class DPIDMVideoSampler(io.ComfyNode):
         from .sampling_parts import open_place, open_store, sampler_config, tryon_inputs
         from .watcher import NodeWatcher
 
-        optional = [settings.pop(name, None) for name in ("clip_vision_output", "source_latents")]
+        optional = [settings.pop(name, None) for name in ("clip_vision_output", "source_latents", "garment_mask")]
         config = sampler_config(**settings)
         inputs = tryon_inputs(model, poses, garment_latent, agnostic_latents, mask, *optional)
         inputs.check(model.info.config, config.windows.length)

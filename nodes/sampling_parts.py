@@ -1,5 +1,6 @@
 """What the sampling nodes share: the host's types to the library's, and where the network runs."""
 
+import functools
 import logging
 
 import torch
@@ -55,14 +56,18 @@ def tryon_inputs(
     mask,
     clip_vision_output=None,
     source_latents=None,
+    garment_mask=None,
 ) -> TryOnInputs:
     """The node's inputs as the library's."""
+    if garment_mask is None and model.info.config.compat.garment_mask:
+        log.warning("%s was trained with the garment's mask; connect the mask of DPIDM Fit Garment", model.info.label)
     return TryOnInputs(
         agnostic_FCHW=agnostic_latents["samples"],
         mask_FYX=mask if mask.ndim == 3 else mask.reshape(-1, *mask.shape[-2:]),
         garment_1CHW=garment_latent["samples"],
         poses=poses.human,
         garment_image_B3YX=poses.garment_image_B3HW,
+        garment_mask_BYX=None if garment_mask is None else garment_mask.reshape(-1, *garment_mask.shape[-2:]),
         clip_1E=None if clip_vision_output is None else clip_vision_output["image_embeds"],
         source_FCHW=None if source_latents is None else source_latents["samples"],
         strengths=model.strengths or FULL,
@@ -77,7 +82,7 @@ def open_place(model: LoadedModel, inputs: TryOnInputs, config: SamplerConfig | 
     device, dtype = host.compute_device(), model.dtype
     if config is None:
         host.load(model.patcher)
-        return Place(device=device, dtype=dtype, attention=attention_on(device))
+        return Place(device=device, dtype=dtype, attention=attention_on(device), temporary=host.temp_folder())
     frames, _, height, width = inputs.agnostic_FCHW.shape
     frames = min(frames, config.windows.length)
     shape = (model.info.config, frames, height, width, config.guidance.cfg, dtype)
@@ -92,12 +97,24 @@ def open_place(model: LoadedModel, inputs: TryOnInputs, config: SamplerConfig | 
         batch=batch,
         sequential=sequential,
         need=describe(frames, need // batch),
+        temporary=host.temp_folder(),
     )
 
 
 def attention_on(device: torch.device) -> Attend:
-    """The host's attention; on a CPU torch's own, which saves as much memory and is more than three times as fast."""
-    return attend if device.type == "cpu" else host.attention()
+    """The host's attention; on a CPU, unless the user chose one on the host's command line, torch's own."""
+    if device.type != "cpu" or host.attention_chosen():
+        return host.attention()
+    _say_torch_attention()
+    return attend
+
+
+@functools.cache
+def _say_torch_attention() -> None:
+    log.info(
+        "DPIDM: attention on this CPU is torch's own, as frugal as ComfyUI's default there and over three times as "
+        "fast; start ComfyUI with --use-quad-cross-attention for the default"
+    )
 
 
 def native_parts(model: LoadedModel) -> dict:
@@ -136,9 +153,11 @@ def open_store(model: LoadedModel, inputs: TryOnInputs, config: SamplerConfig) -
         inputs.mask_FYX,
         inputs.garment_1CHW,
         inputs.garment_image_B3YX,
+        inputs.garment_mask_BYX,
         inputs.clip_1E,
         inputs.source_FCHW,
         inputs.poses.size,
+        inputs.poses.guider_FYX3,
         torch.from_numpy(inputs.poses.track.scaled(inputs.poses.size).keypoints_FK3),
     )
     return StateFile(folder, key)

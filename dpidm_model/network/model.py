@@ -21,7 +21,7 @@ from .pose_encoder import PoseEncoder, level_sizes, pyramid
 
 Half = Literal["cond", "uncond", "both"]
 GROUPS = ("pasa", "ca", "tsa", "pata", "pose_encoder", "garment_unet", "rest")
-ENCODE_FRAMES = 32  # pose images encoded at a time, to bound memory
+ENCODE_FRAMES = 8  # pose images encoded at a time, to bound memory
 
 
 class DPIDM(nn.Module):
@@ -109,8 +109,12 @@ class DPIDM(nn.Module):
         residual = features.attended_GLC if self.config.compat.garment_residual else None
         return LayerGarment(k_GLC=k, v_GLC=v, cross_G1C=block.ca.constant(clip_BE), residual_GLC=residual)
 
-    def encode_pose(self, images_BF3HW: Tensor) -> PoseFeatures:
-        """Encode drawn human poses once per generation.  images_BF3HW: 0..1, 8x the latent's size."""
+    def encode_pose(self, images_BF3HW: Tensor, guider_BF3HW: Tensor | None = None) -> PoseFeatures:
+        """Encode human poses once per generation.
+
+        images_BF3HW: drawn poses, 0..1, 8x the latent's size.  guider_BF3HW: what the peers' pose guider sees instead
+        (ViViD's was trained on DensePose pictures).
+        """
         shape = images_BF3HW.shape[:2]
         chunks = images_BF3HW.flatten(0, 1).split(ENCODE_FRAMES)
         levels: tuple[Tensor, ...] = ()
@@ -123,6 +127,8 @@ class DPIDM(nn.Module):
             if self.config.pose_input == "encoder":
                 added = pose_map.unflatten(0, shape)
         if self.pose_guider is not None:
+            if guider_BF3HW is not None:
+                chunks = guider_BF3HW.flatten(0, 1).split(ENCODE_FRAMES)
             guided = torch.cat([self.pose_guider(x) for x in chunks]).unflatten(0, shape)
             added = guided if added is None else added + guided
         return PoseFeatures(levels_BFLP=levels, input_BFCHW=added)

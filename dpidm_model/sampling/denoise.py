@@ -6,11 +6,9 @@ import torch
 from torch import Tensor
 
 from ..network.attention import Attend, attend
-from ..network.conditions import PoseFeatures, TryOnConditions
+from ..network.conditions import TryOnConditions
 from ..network.model import DPIDM
-from .poses import PoseClip
-
-KEPT_BYTES = 256 * 2**20  # of pose features, so that clips of a few windows are encoded only once
+from .poses import PoseClip, PoseStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +16,7 @@ class Place:
     """Where and how the network runs.
 
     batch: windows at once.  sequential: one half of the guidance at a time.  need: said in out-of-memory errors.
+    temporary: folder for what is too large to be kept in memory; None = the system's.
     """
 
     device: torch.device
@@ -26,19 +25,19 @@ class Place:
     batch: int = 1
     sequential: bool = False
     need: str = ""
+    temporary: str | None = None
 
 
 class ClipConditions:
     """Conditions of a whole clip, of which windows are taken.
 
     still: what is made once (B = 1), without the pose: latents and mask of all frames, anywhere, and the garment.
-    poses: drawn and encoded when a window first asks for them.
+    poses: drawn and encoded when a window first asks for them, each frame once.
     """
 
-    def __init__(self, network: DPIDM, still: TryOnConditions, poses: PoseClip):
-        self.network, self.still, self.poses = network, still, poses
-        self._kept: dict[tuple[int, ...], PoseFeatures] = {}
-        self._kept_bytes = 0
+    def __init__(self, network: DPIDM, still: TryOnConditions, poses: PoseClip, temporary: str | None = None):
+        self.still, self.poses = still, poses
+        self._encoded = PoseStore(network, poses, temporary)
 
     def offload(self) -> "ClipConditions":
         """Move everything to the CPU; windows are moved back when asked for."""
@@ -51,24 +50,10 @@ class ClipConditions:
         garment = self.still.garment and self.still.garment.to(device, dtype)
         bare = replace(self.still, garment=None)
         parts = [
-            replace(bare.window(window), pose=self._pose(window, device, dtype)).to(device, dtype) for window in frames
+            replace(bare.window(window), pose=self._encoded.features(window, device, dtype)).to(device, dtype)
+            for window in frames
         ]
         return TryOnConditions.batch([replace(part, garment=garment) for part in parts])
-
-    def _pose(self, window: list[int], device: torch.device, dtype: torch.dtype) -> PoseFeatures:
-        kept = self._kept.get(tuple(window))
-        if kept is not None:
-            return kept
-        features = self.network.encode_pose(self.poses.pictures(window).to(device, dtype))
-        size = sum(x.numel() * x.element_size() for x in (features.input_BFCHW, *features.levels_BFLP) if x is not None)
-        if self._kept_bytes + size <= KEPT_BYTES:
-            added = features.input_BFCHW
-            self._kept[tuple(window)] = PoseFeatures(
-                levels_BFLP=tuple(level.cpu() for level in features.levels_BFLP),
-                input_BFCHW=None if added is None else added.cpu(),
-            )
-            self._kept_bytes += size
-        return features
 
 
 class NetworkDenoise:

@@ -4,6 +4,7 @@ F frames, C channels, H W latent rows/columns (Y X pixels of a mask). A VAE's la
 shift and a factor that the network's config holds.
 """
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
@@ -30,6 +31,16 @@ def latent_mask(mask_FYX: Tensor, size: tuple[int, int]) -> Tensor:
     """
     mask_F1YX = rearrange(mask_FYX.float(), "f y x -> f 1 y x")
     return F.adaptive_max_pool2d(mask_F1YX, size).clamp(0, 1)
+
+
+def garment_cells(mask_BYX: Tensor | None, size: tuple[int, int]) -> Tensor:
+    """The first garment mask at latent resolution, (1, 1, H, W) of 0 and 1; None covers the whole picture.
+
+    A cell belongs to the garment if most pixels under it do; the peers' recordings hold such binary masks.
+    """
+    if mask_BYX is None:
+        return torch.ones(1, 1, *size)
+    return (F.adaptive_avg_pool2d(mask_BYX[:1, None].float(), size) > 0.5).float()
 
 
 def check_latents(latents_FCHW: Tensor, name: str, channels: int) -> None:

@@ -15,7 +15,7 @@ from ..network.call import FULL, Strengths
 from ..network.conditions import TryOnConditions
 from ..network.model import DPIDM
 from .denoise import ClipConditions, NetworkDenoise, Place
-from .latents import check_latents, from_network, latent_mask, to_network
+from .latents import check_latents, from_network, garment_cells, latent_mask, to_network
 from .memory import Predictor, first_line, is_out_of_memory, too_much
 from .poses import PoseClip
 from .resume import StateFile
@@ -32,7 +32,8 @@ class TryOnInputs:
     agnostic_FCHW: latents of the clothing-agnostic frames.  mask_FYX: 1 where to dress, any size, one frame or F.
     garment_1CHW: latent of the garment picture (the first of a batch is used).
     poses: the person's, of F frames.  garment_image_B3YX: the garment's drawn pose, 0..1, of the same size.
-    clip_1E: CLIP image embedding of the garment, or None.  source_FCHW: latents to start from, or None.
+    garment_mask_BYX: where the garment is in its picture, any size, for networks with compat.garment_mask; None = the
+    whole picture.  clip_1E: CLIP image embedding of the garment, or None.  source_FCHW: latents to start from, or None.
     strengths: how much of each pose module is used.
     """
 
@@ -41,6 +42,7 @@ class TryOnInputs:
     garment_1CHW: Tensor
     poses: PoseClip
     garment_image_B3YX: Tensor
+    garment_mask_BYX: Tensor | None = None
     clip_1E: Tensor | None = None
     source_FCHW: Tensor | None = None
     strengths: Strengths = FULL
@@ -106,6 +108,7 @@ def make_conditions(network: DPIDM, inputs: TryOnInputs, place: Place) -> ClipCo
         to_network(inputs.garment_1CHW[:1], config).to(**place_of),
         inputs.garment_image_B3YX[:1].to(**place_of),
         None if inputs.clip_1E is None else inputs.clip_1E[:1].to(**place_of),
+        mask_B1HW=garment_cells(inputs.garment_mask_BYX, (height, width)).to(**place_of),
         strengths=inputs.strengths,
         attention=place.attention,
     )
@@ -115,7 +118,7 @@ def make_conditions(network: DPIDM, inputs: TryOnInputs, place: Place) -> ClipCo
         garment=garment,
         strengths=inputs.strengths,
     )
-    return ClipConditions(network, still, inputs.poses)
+    return ClipConditions(network, still, inputs.poses, place.temporary)
 
 
 def sample_tryon(
