@@ -66,6 +66,7 @@ def quickstart() -> tuple[dict[str, Node], dict[str, str]]:
                 "garment_latent": Link("garment", "LATENT"),
                 "agnostic_latents": Link("agnostic", "LATENT"),
                 "mask": mask,
+                "garment_mask": Link("fit", "mask"),
             },
             room=260,
         ),
