@@ -110,12 +110,14 @@ def render_garment(
     kind: str | None = None,
     clean: bool = False,
     layers: bool = False,
+    seams: bool = True,
 ) -> RenderedGarment:
     """One generated product photo; equal arguments give an equal picture on one machine.
 
     size: (width, height) in pixels, at least 32 each.  category: upper, lower or dress; None = random.
     kind: a key of TOPS or BOTTOMS; None = random.  clean: centred on white, upright, in rest pose, no camera faults.
-    layers: also render the cloth pieces (same fabric and print).  Raises InputError for unknown names and tiny sizes.
+    layers: also render the cloth pieces (same fabric and print).  seams: draw seams and buttons.
+    Raises InputError for unknown names and tiny sizes.
     """
     if min(size) < 32:
         raise InputError(f"garment picture size {size} is too small; expected at least 32x32")
@@ -136,6 +138,10 @@ def render_garment(
     cut = garment.cut(None if clean else pose_rng)
     if not clean:
         wobble(pose_rng, cut, 0.022)
+    if not seams:
+        for piece in cut.pieces:
+            piece.strokes.clear()
+            piece.dots.clear()
     to_pixels, unit = place(scene_rng, cut, size, clean)
     cloth = make_cloth(cloth_rng, garment, cut, size, unit)
     colour_HW3, alpha_HW, cloth_HW = paint(cut, cloth, to_pixels, size, unit, float(scene_rng.uniform(0.08, 0.3)))

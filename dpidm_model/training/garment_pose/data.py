@@ -19,6 +19,8 @@ from ...handovers import CATEGORIES, SLEEVES, GarmentLandmarks
 # Seeds are disjoint: training pictures start at 0, validation's at VALIDATION_SEED.
 VALIDATION_SEED = 2_000_000_000
 NEGATIVE_SHARE = 0.1
+SEAMLESS_SHARE = 0.35  # without drawn seams and buttons: on photos of this size they can hardly be seen
+STRETCH = 0.07  # spread of the logarithm of height over width
 WHOLE_SHARE = 0.25  # of training samples that show the whole picture, not the garment's box
 
 
@@ -44,7 +46,7 @@ def generate(seed: int, size: Size) -> Labelled:
     if rng.random() < NEGATIVE_SHARE:
         r = render_negative(seed, size)
     else:
-        r = render_garment(seed, size)
+        r = render_garment(seed, size, seams=bool(rng.random() >= SEAMLESS_SHARE))
     return Labelled(image_HW3=r.image_HW3, landmarks=r.landmarks, mask_HW=r.mask_HW, single=r.kind != "none")
 
 
@@ -61,8 +63,9 @@ def _random_frame(rng: np.random.Generator, item: Labelled, into: Size) -> np.nd
     turn = rng.uniform(-0.42, 0.42) if rng.random() < 0.12 else rng.normal(0, 0.03)
     c, s = np.cos(turn) * scale, np.sin(turn) * scale
     flip = -1.0 if rng.random() < 0.5 else 1.0
+    tall = float(np.exp(rng.normal(0, STRETCH)))
     middle, shift = np.array(into) / 2, rng.normal(0, 0.03, 2) * np.array(into)
-    shake = np.array([[flip * c, -s, 0], [flip * s, c, 0], [0, 0, 1]])
+    shake = np.array([[flip * c, -s * tall, 0], [flip * s, c * tall, 0], [0, 0, 1]])
     shake[:2, 2] = middle + shift - shake[:2, :2] @ middle
     return (shake @ np.vstack([frame, [0, 0, 1]]))[:2]
 
@@ -82,7 +85,12 @@ def _garment_box(item: Labelled) -> tuple[float, float, float, float] | None:
 
 
 def _shake_colours(rng: np.random.Generator, image_HW3: np.ndarray) -> np.ndarray:
-    """Sometimes grey, inverted, turned in hue, or with another gamma."""
+    """Sometimes grey, inverted, turned in hue, with another gamma; sometimes blurred or pale too."""
+    if rng.random() < 0.25:
+        image_HW3 = cv2.GaussianBlur(image_HW3, (0, 0), rng.uniform(0.3, 1.0))
+    if rng.random() < 0.25:
+        contrast = rng.uniform(0.5, 1.0)
+        image_HW3 = cv2.convertScaleAbs(image_HW3, alpha=contrast, beta=rng.uniform(0, 1) * 255 * (1 - contrast))
     r = rng.random()
     if r < 0.04:
         return 255 - image_HW3
