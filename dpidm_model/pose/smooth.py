@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..handovers import BODY, FILLED, MISSING, PoseTrack
 
 MAX_GAP = 24
+NECK = 1
 
 
 def segments(frames: int, cuts: Iterable[int]) -> list[slice]:
@@ -25,13 +26,20 @@ def segments(frames: int, cuts: Iterable[int]) -> list[slice]:
 def fill_gaps(track: PoseTrack, cuts: Iterable[int] = (), max_gap: int = MAX_GAP) -> PoseTrack:
     """Missing joints get their linear interpolation in time; before the first and after the last sight they are held.
 
-    Gaps longer than `max_gap` frames and scenes in which the person never appears stay missing. Frames whose body came
-    wholly from filling are marked FILLED. Confidence of a filled joint is half the lower of its two neighbours'.
+    Both relative to the neck: an arm that is not seen while the person walks moves along with the body. Gaps longer
+    than `max_gap` frames and scenes in which the person never appears stay missing. Frames whose body came wholly from
+    filling are marked FILLED. Confidence of a filled joint is half the lower of its two neighbours'.
     """
     keypoints = track.keypoints_FK3.copy()
     for scene in segments(len(track), cuts):
+        neck_F3 = keypoints[scene, NECK].copy()
+        _fill_joint(neck_F3, len(neck_F3))
         for joint in range(keypoints.shape[1]):
-            _fill_joint(keypoints[scene, joint], max_gap)
+            points_F3 = keypoints[scene, joint]
+            filled_F3 = points_F3 - neck_F3 * (1, 1, 0)
+            _fill_joint(filled_F3, max_gap)
+            new_F = (points_F3[:, 2] <= 0) & (filled_F3[:, 2] > 0)
+            points_F3[new_F] = (filled_F3 + neck_F3 * (1, 1, 0))[new_F]
     provenance = track.provenance_F.copy()
     body_F = (keypoints[:, BODY, 2] > 0).any(axis=1)
     provenance[(provenance == MISSING) & body_F] = FILLED

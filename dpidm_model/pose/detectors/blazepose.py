@@ -168,6 +168,9 @@ class BlazePose:
             for roi in self._look(frame):
                 if len(kept) < self.config.max_people and all(roi.overlap(other.roi) < 0.4 for other in kept):
                     self._try(frame, _Followed(roi), found, kept, rounds=2)
+        if not kept:  # a headless person, or a close-up: the detector sees nobody or takes a bag for somebody
+            height, width = frame.shape[:2]
+            self._try(frame, _Followed(Roi(width / 2, height / 2, float(max(width, height)))), found, kept, rounds=2)
         return found, kept
 
     def _backwards(self, unseen: deque[np.ndarray], followed: list[_Followed], found: list[list[_Found]]) -> None:
@@ -201,13 +204,11 @@ class BlazePose:
         kept.append(person)
 
     def _look(self, frame: np.ndarray) -> list[Roi]:
-        """Regions of people in the whole frame, best first; nobody: the frame's own square (close-ups)."""
+        """Regions of people in the whole frame, best first."""
         picture, side, left, top = tflite.letterbox(frame, self._detection.pixels)
         axes, _ = self._detection(picture)
         points = axes.reshape(-1, 2, 2) * side + (left, top)
-        rois = [roi_around_axis(start, end, 1.25) for start, end in points]
-        height, width = frame.shape[:2]
-        return rois or [Roi(width / 2, height / 2, float(max(width, height)))]
+        return [roi_around_axis(start, end, 1.25) for start, end in points]
 
     def _acquire(self, frame: np.ndarray, roi: Roi, rounds: int, least: float, wider: float = 1.2) -> _Body:
         """The body in a region.
@@ -222,8 +223,8 @@ class BlazePose:
             landmarks, presence = self._body(roi.cut(frame, self._body.pixels, outside))
             landmarks[:, :2] = roi.to_frame(landmarks[:, :2])
             following = roi_around_axis(*landmarks[AXIS, :2], scale=1.25)
-            if presence < least:
-                return _Body(landmarks, presence, following)
+        if presence < least:
+            return _Body(landmarks, presence, following)
         wide = roi.scaled(wider)
         mirrored = self._body.mirrored(wide.cut(frame, self._body.pixels, outside))
         mirrored[:, :2] = wide.to_frame(mirrored[:, :2])

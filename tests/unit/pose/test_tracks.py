@@ -137,6 +137,16 @@ def test_gaps_are_not_filled_across_a_cut():
     assert middle(filled).tolist() == [100] * 5 + [300] * 5
 
 
+def test_an_unseen_arm_walks_with_the_body():
+    walking = track([person(100 + 5 * f, 200, 300) for f in range(20)])
+    truth = walking.keypoints_FK3[:, 6].copy()
+    walking.keypoints_FK3[:8, 6] = 0
+    walking.keypoints_FK3[12:14, 6] = 0
+    filled = fill_gaps(walking)
+    np.testing.assert_allclose(filled.keypoints_FK3[:, 6, :2], truth[:, :2], atol=1e-3)
+    assert (filled.provenance_F == DETECTED).all()
+
+
 def test_an_absent_joint_stays_absent():
     moving = track([person(100, 200, 300)] * 6)
     moving.keypoints_FK3[:, 4] = 0
