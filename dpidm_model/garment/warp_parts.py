@@ -17,6 +17,7 @@ REQUIRED = {
     "lower": ("r_hip", "l_hip", "r_knee", "l_knee"),
 }
 DETAIL = 1.2  # pixels of the garment picture for one of the frame
+ALIKE = 10.0  # Lab distance (lightness less, for shadow) from the background in which a slit between legs is background
 OVERLAP = 0.08  # how far sleeves and torso reach under each other, in shoulder widths
 
 
@@ -190,6 +191,7 @@ class CutGarment:
 
     def _cut_lower(self) -> None:
         p = self.points
+        self._open_gap()
         crotch = self._crotch()
         if crotch is None:
             p["hem_middle"] = (
@@ -218,6 +220,26 @@ class CutGarment:
                     names += [f"{side}_{joint}_in", f"{side}_{joint}_out"]
                     before = p[f"{side}_{joint}"]
             self.parts[f"{side}_leg"] = (region, tuple(names))
+
+    def _open_gap(self) -> None:
+        """Take background between the legs out of the mask: the gap's narrow end, or all of it where feet touch."""
+        outside = self.mask == 0
+        if not outside.any():
+            return
+        p = self.points
+        lab = cv2.cvtColor(self.image.astype(np.uint8), cv2.COLOR_RGB2Lab) * np.array([0.4, 1, 1], np.float32)
+        alike = np.linalg.norm(lab - np.median(lab[outside], axis=0), axis=2) < ALIKE
+        _, labels, stats, centres = cv2.connectedComponentsWithStats(alike.astype(np.uint8) & self.mask, connectivity=8)
+        middle, top = (p["r_knee"][0] + p["l_knee"][0]) / 2, max(p["r_hip"][1], p["l_hip"][1])
+        length = max(p[n][1] for n in ("r_knee", "l_knee", "r_ankle", "l_ankle") if n in p) - top
+        height = stats[:, cv2.CC_STAT_HEIGHT]
+        at_rim = np.isin(np.arange(len(stats)), labels[cv2.dilate(outside.astype(np.uint8), np.ones((3, 3))) > 0])
+        gap = (height > 0.12 * length) | (at_rim & (height > 0.02 * length))
+        gap &= stats[:, cv2.CC_STAT_TOP] > top + 0.1 * length
+        gap &= stats[:, cv2.CC_STAT_AREA] < 0.2 * self.width * height
+        gap &= np.abs(centres[:, 0] - middle) < 0.12 * self.width
+        gap[0] = False  # all the rest
+        self.mask[gap[labels]] = 0
 
     def _crotch(self) -> np.ndarray | None:
         """The top of the gap between the legs; None for skirts."""

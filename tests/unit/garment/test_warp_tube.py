@@ -16,8 +16,9 @@ from dpidm_model.garment.renderer import render_garment
 from dpidm_model.garment.warp import Part
 from dpidm_model.garment.warp_body import Frame, J, read_body
 from dpidm_model.garment.warp_front import in_front
+from dpidm_model.garment.warp_parts import CutGarment
 from dpidm_model.garment.warp_tube import bend_part, ribs
-from dpidm_model.handovers import DETECTED, JOINTS, PoseTrack
+from dpidm_model.handovers import DETECTED, GARMENT_SLOTS, JOINTS, GarmentLandmarks, PoseTrack
 
 HALF = 12
 
@@ -164,3 +165,21 @@ def test_error_against_worn_clothes(tmp_path):
         load_worn(labels, "other.mp4", (192, 256))
     with pytest.raises(MissingFileError):
         load_worn(tmp_path / "none.json", "clip.mp4", (192, 256))
+
+
+def test_the_gap_between_legs_is_not_drawn_as_cloth():
+    """Trousers whose mask also holds the white between their legs."""
+    picture, cloth = np.full((256, 192, 3), 245, np.uint8), np.zeros((256, 192), np.uint8)
+    cv2.fillPoly(cloth, [np.int32([(60, 40), (132, 40), (140, 220), (104, 220), (96, 110), (88, 220), (52, 220)])], 255)
+    picture[cloth > 0] = (40, 60, 120)
+    closed = cloth.copy()
+    cv2.fillPoly(closed, [np.int32([(96, 105), (104, 221), (88, 221)])], 255)
+    places = {"r_hip": (60, 40), "l_hip": (132, 40), "r_knee": (74, 165), "l_knee": (118, 165), "r_ankle": (70, 220),
+              "l_ankle": (122, 220)}  # fmt: skip
+    points, visibility = np.zeros((13, 3), np.float32), np.zeros(13, np.uint8)
+    for name, place in places.items():
+        points[GARMENT_SLOTS.index(name)], visibility[GARMENT_SLOTS.index(name)] = (*place, 1), 2
+    cut = CutGarment(picture, closed, GarmentLandmarks(points, visibility, (192, 256), "lower"), 72)
+    assert cut.mask[200, 96] == 0
+    assert cut.mask[60, 96] == 1
+    assert set(cut.parts) == {"r_leg", "l_leg"}
