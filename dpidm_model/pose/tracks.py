@@ -3,7 +3,7 @@
 Not in the paper. N people in a frame, F frames, K=130 joints; sizes (width, height).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy as np
 from ..errors import InputError
 from ..handovers import BODY, PoseTrack
 from .detectors.base import CutFinder, Detections, checked_frames
-from .linking import as_track, distance, link, track_area, track_boxes
-from .looks import looks
+from .linking import STRANGER, as_track, distance, link, track_area, track_boxes
+from .looks import difference, looks
 from .schema import ParsedPose, check_length
 from .sides import untangle
 from .smooth import METHODS, drop_outliers, fill_gaps, segments, smooth
@@ -166,7 +166,8 @@ def _choose_by_place(tracks: list[PoseTrack], selection: Selection) -> int:
 def follow(parsed: ParsedPose, selection: Selection | None = None) -> Person:
     """The chosen person over the whole clip.
 
-    After a cut the person is chosen again among the people of the new scene, by the same rule; index, point and mask
+    After a cut the person is who looks like before (if the frames were at hand, see Detections.looks). If nobody
+    clearly does, the person is chosen again among the people of the new scene, by the same rule; index, point and mask
     speak of one scene only, elsewhere the largest person is taken.
     """
     selection = selection or Selection()
@@ -180,9 +181,42 @@ def follow(parsed: ParsedPose, selection: Selection | None = None) -> Person:
             continue
         others = [t for t in tracks if (t.keypoints_FK3[scene, BODY, 2] > 0).any()]
         if others:
-            again = others[choose(others, replace(selection, rule=rule))]
+            same = _most_alike(parsed, chosen, others)
+            again = others[choose(others, replace(selection, rule=rule)) if same is None else same]
             keypoints[scene] = again.keypoints_FK3[scene]
     return Person(as_track(keypoints, parsed.canvas), cuts, _evidence(parsed, keypoints))
+
+
+def _most_alike(parsed: ParsedPose, chosen: PoseTrack, others: list[PoseTrack]) -> int | None:
+    """Index of the one among `others` who clearly looks like the chosen person; None if that cannot be said."""
+    before = _look(parsed, chosen)
+    looks_N = [_look(parsed, other) for other in others]
+    if before is None or any(look is None for look in looks_N):
+        return None
+    unlike_N = [difference(before, look) or 0.0 for look in looks_N if look is not None]
+    first, *rest = np.argsort(unlike_N).tolist()
+    clearly = not rest or unlike_N[rest[0]] - unlike_N[first] > 0.1
+    return first if unlike_N[first] < STRANGER and clearly else None
+
+
+def _look(parsed: ParsedPose, track: PoseTrack) -> np.ndarray | None:
+    """(D,) mean look of the person with these unchanged poses; None if it is not known."""
+    if not isinstance(parsed, Detections) or not parsed.looks:
+        return None
+    seen = [
+        parsed.looks[frame][n].astype(np.float32)
+        for frame, n in _owned(parsed, track.keypoints_FK3)
+        if parsed.looks[frame][n].any()
+    ]
+    return np.mean(seen, axis=0) if seen else None
+
+
+def _owned(parsed: ParsedPose, keypoints_FK3: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Frame and place in the list of people of each of a person's unchanged poses."""
+    for frame, people in enumerate(parsed.people):
+        for n, person in enumerate(people):
+            if (person[:, 2] > 0).any() and np.array_equal(person, keypoints_FK3[frame]):
+                yield frame, n
 
 
 def follow_all(parsed: ParsedPose) -> list[Person]:
@@ -199,8 +233,6 @@ def _evidence(parsed: ParsedPose, keypoints_FK3: np.ndarray) -> np.ndarray:
     front_F = np.zeros(len(parsed))
     if not isinstance(parsed, Detections) or not parsed.front:
         return front_F
-    for frame, people in enumerate(parsed.people):
-        for person, evidence in zip(people, parsed.front[frame]):
-            if (keypoints_FK3[frame, :, 2] > 0).any() and np.array_equal(person, keypoints_FK3[frame]):
-                front_F[frame] = evidence
+    for frame, n in _owned(parsed, keypoints_FK3):
+        front_F[frame] = parsed.front[frame][n]
     return front_F

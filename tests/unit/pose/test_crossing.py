@@ -105,6 +105,19 @@ def test_somebody_else_who_comes_later_is_not_taken_for_the_one_who_left():
     assert len(link(changed)) == 2
 
 
+def test_after_a_cut_the_person_who_looks_the_same_is_followed():
+    frames, parsed, _ = painted("pass")
+    other_side = [picture[:, ::-1].copy() for picture in frames[:5]]
+    mirrored = [people.copy() for people in parsed.people[:5]]
+    for people in mirrored:
+        people[..., 0] = np.where(people[..., 2] > 0, WIDTH - 1 - people[..., 0], 0)
+    both = ParsedPose((*parsed.people[:5], *mirrored), parsed.canvas)
+    seen = replace(watched(both, [*frames[:5], *other_side]), cuts=(5,))
+    for x, other_x in ((0.1, 0.9), (0.9, 0.1)):
+        followed = follow(seen, Selection(rule="point", point=(x, 0.4))).track.keypoints_FK3[:, 1, 0]
+        np.testing.assert_allclose(followed[[0, -1]] / WIDTH, [x, other_x], atol=0.1)
+
+
 def test_looks_at_odd_places_do_not_crash():
     frame = np.full((60, 40, 3), 128, np.uint8)
     outside, side_on, point = person(-500, 30, 40), person(20, 20, 30, 0.0), person(20, 20, 0.5)

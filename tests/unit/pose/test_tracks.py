@@ -260,6 +260,9 @@ def test_report_says_what_happened():
     assert (figures["found"], figures["filled"], figures["missing"]) == (76, 4, 0)
     assert figures["jitter_px_at_512"] < figures["raw_jitter_px_at_512"] / 3
     assert "frames 10-13: filled, front" in as_text(figures)
+    each = [entry["jitter_px_at_512"] for entry in figures["per_frame"]]
+    assert each[0] == each[-1] == 0
+    assert np.mean(each[1:-1]) == pytest.approx(figures["jitter_px_at_512"], abs=0.01)
 
 
 def test_cut_finder_sees_cuts_not_motion():
