@@ -149,6 +149,17 @@ def test_a_still_person_is_found_in_every_frame_and_steadied():
 
 @fetched
 @real
+def test_a_headless_walker_seen_from_the_side_is_found():
+    found = BlazePose(FOLDER, BODY_ONLY).detect(read("vivid_upper1.mp4", slice(0, 6)))
+    assert [len(people) for people in found.people] == [1] * 6
+    for people in found.people:
+        neck, hip, ankle = people[0, 1], people[0, 8], people[0, 10]
+        assert 100 < neck[0] < 260 > hip[0] > 100
+        assert neck[1] < 90 < 220 < hip[1] < 340 < 600 < ankle[1]
+
+
+@fetched
+@real
 @pytest.mark.slow
 def test_a_turning_person_without_a_head_keeps_left_and_right():
     """Front, then side, then back, once each; never an exchange in between."""
