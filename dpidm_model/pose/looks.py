@@ -12,7 +12,9 @@ LIGHTNESS, CHROMA, SPAN = 6, 8, 48.0  # steps of lightness and of each Lab colou
 GRID = 12
 # (right, left) ends of a part: torso, thighs
 PARTS = (((2, 5), (8, 11)), ((8, 11), (9, 12)))
-LOOK = len(PARTS) * LIGHTNESS * CHROMA * CHROMA
+KINDS = LIGHTNESS * CHROMA * CHROMA
+LOOK = len(PARTS) * KINDS
+CORNERS = np.array(list(np.ndindex(2, 2, 2)))
 
 
 def looks(frame_HW3: np.ndarray, people_NK3: np.ndarray, *, bgr: bool = False) -> np.ndarray:
@@ -20,7 +22,7 @@ def looks(frame_HW3: np.ndarray, people_NK3: np.ndarray, *, bgr: bool = False) -
 
     frame_HW3: uint8 RGB (or BGR). The frame is read at a few hundred points a person only.
     """
-    out = np.zeros((len(people_NK3), len(PARTS), LOOK // len(PARTS)), np.float16)
+    out = np.zeros((len(people_NK3), len(PARTS), KINDS), np.float16)
     for person, keypoints_K3 in enumerate(people_NK3):
         for part, (top, bottom) in enumerate(PARTS):
             points = _grid(keypoints_K3[BODY], top, bottom)
@@ -62,17 +64,15 @@ def _shares(frame_HW3: np.ndarray, points_P2: np.ndarray, bgr: bool) -> np.ndarr
     """Square roots of the shares of kinds of colour at these points, spread over neighbours; 0 off the frame."""
     x, y = np.round(points_P2).astype(int).T
     inside = (x >= 0) & (y >= 0) & (x < frame_HW3.shape[1]) & (y < frame_HW3.shape[0])
-    table = np.zeros((LIGHTNESS, CHROMA, CHROMA), np.float32)
     if inside.sum() < GRID:
-        return table.reshape(-1)
+        return np.zeros(KINDS, np.float32)
     colours = frame_HW3[y[inside], x[inside]].astype(np.float32)[None] / 255
     lab = cv2.cvtColor(colours, cv2.COLOR_BGR2LAB if bgr else cv2.COLOR_RGB2LAB)[0]
     steps = np.array([LIGHTNESS / 100, CHROMA / (2 * SPAN), CHROMA / (2 * SPAN)])
     places = (lab + (0, SPAN, SPAN)) * steps - 0.5
     low = np.floor(places).astype(int)
-    part = places - low
-    for corner in np.ndindex(2, 2, 2):  # each colour is shared among the eight kinds around it: no hard borders
-        weight = np.prod(np.where(corner, part, 1 - part), axis=1)
-        kind = np.clip(low + corner, 0, np.array(table.shape) - 1)
-        np.add.at(table, tuple(kind.T), weight)
-    return np.sqrt(table / table.sum()).reshape(-1)
+    part = (places - low)[:, None]
+    # each colour is shared among the eight kinds around it: no hard borders
+    weights = np.where(CORNERS, part, 1 - part).prod(axis=2)
+    kinds = np.clip(low[:, None] + CORNERS, 0, (LIGHTNESS - 1, CHROMA - 1, CHROMA - 1)) @ (CHROMA * CHROMA, CHROMA, 1)
+    return np.sqrt(np.bincount(kinds.ravel(), weights.ravel(), KINDS) / weights.sum())
