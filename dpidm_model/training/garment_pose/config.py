@@ -12,7 +12,7 @@ class GarmentTrainConfig:
     ema: decay of the averaged weights that are shipped.  seed: of weights and pictures.  workers: rendering processes.
     save_every, validate_every: steps.  validation: number of generated validation pictures.  threads: of torch.
     coco, deepfashion2: labelled photos to mix in (see importers.py).  share: of labelled photos in a batch, if any.
-    start: weights to begin from, for fine-tuning.  width, height: of the network's input.
+    start: weights to begin from; of several the mean (arXiv 2203.05482).  width, height: of the network's input.
     small: share of the steps that come first and are made on pictures of three quarters of that size (faster).
     repeats: how often a generated picture is used, each time shaken otherwise.
     """
@@ -33,7 +33,7 @@ class GarmentTrainConfig:
     coco: tuple[str, ...] = ()
     deepfashion2: tuple[str, ...] = ()
     share: float = 0.5
-    start: str = ""
+    start: tuple[str, ...] = ()
     width: int = 128
     height: int = 160
     small: float = 0.65

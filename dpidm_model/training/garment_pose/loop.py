@@ -4,6 +4,7 @@ import copy
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def _average_in(ema: nn.Module, net: nn.Module, decay: float) -> None:
             kept.copy_(new)
 
 
+def _mean_weights(paths: Sequence[str]) -> dict[str, torch.Tensor]:
+    """The state of one weights file, or the mean of several."""
+    states = [load_garment_net(path)[0].state_dict() for path in paths]
+    return {
+        name: torch.stack([s[name] for s in states]).mean(0) if x.is_floating_point() else x
+        for name, x in states[0].items()
+    }
+
+
 class GarmentTrainer:
     """One run: `run()` trains to the configured step, from the newest state in the run folder if there is one."""
 
@@ -63,7 +73,7 @@ class GarmentTrainer:
         self.accelerator = Accelerator(gradient_accumulation_steps=1)
         net = GarmentNet(GarmentNetConfig(input_size=(config.width, config.height)))
         if config.start:
-            net.load_state_dict(load_garment_net(config.start)[0].state_dict())
+            net.load_state_dict(_mean_weights(config.start))
         net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = copy.deepcopy(net).eval()
         optimiser = torch.optim.AdamW(_groups(net, config.weight_decay), lr=config.lr)

@@ -10,7 +10,7 @@ from torch.utils.data import default_collate
 
 from dpidm_model.errors import CheckpointError, InputError, MissingFileError
 from dpidm_model.garment.decode import SWAP, to_tensor
-from dpidm_model.garment.network import GarmentNet, GarmentNetConfig, load_garment_net
+from dpidm_model.garment.network import GarmentNet, GarmentNetConfig, load_garment_net, save_garment_net
 from dpidm_model.garment.renderer import render_garment
 from dpidm_model.handovers import GARMENT_SLOTS
 from dpidm_model.training.garment_pose.config import GarmentTrainConfig
@@ -103,6 +103,21 @@ def test_a_resumed_run_ends_like_one_that_was_not_stopped(tmp_path):
     a, b = (load_garment_net(r["weights"])[0].state_dict() for r in (whole, result))
     for name in a:
         assert torch.allclose(a[name].float(), b[name].float(), atol=1e-3), name
+
+
+def test_several_starts_begin_at_their_mean(tmp_path):
+    nets = []
+    for number in range(2):
+        torch.manual_seed(number)
+        nets.append(GarmentNet(GarmentNetConfig(input_size=(64, 64))))
+        save_garment_net(tmp_path / f"{number}.safetensors", nets[-1], {})
+    start = tuple(str(tmp_path / f"{number}.safetensors") for number in range(2))
+    trainer = GarmentTrainer(GarmentTrainConfig(out=str(tmp_path / "run"), width=64, height=64, start=start))
+    found = trainer.ema.state_dict()
+    for name, a in nets[0].state_dict().items():
+        if a.is_floating_point():
+            wanted = (a + nets[1].state_dict()[name]) / 2
+            torch.testing.assert_close(found[name], wanted, atol=1e-3, rtol=1e-3)
 
 
 def test_a_torn_state_is_passed_over(tmp_path):
