@@ -12,7 +12,8 @@ class GarmentTrainConfig:
     ema: decay of the averaged weights that are shipped.  seed: of weights and pictures.  workers: rendering processes.
     save_every, validate_every: steps.  validation: number of generated validation pictures.  threads: of torch.
     coco, deepfashion2: labelled photos to mix in (see importers.py).  share: of labelled photos in a batch, if any.
-    start: weights to begin from; of several the mean (arXiv 2203.05482).  width, height: of the network's input.
+    start: weights to begin from; of several the mean (arXiv 2203.05482);
+    with steps 0 that mean is written and measured.  width, height: of the network's input.
     small: share of the steps that come first and are made on pictures of three quarters of that size (faster).
     repeats: how often a generated picture is used, each time shaken otherwise.
     """
@@ -40,7 +41,9 @@ class GarmentTrainConfig:
     repeats: int = 3
 
     def __post_init__(self):
-        for name in ("steps", "batch", "save_every", "validate_every", "validation", "threads", "repeats"):
+        if self.steps < 0 or (self.steps == 0 and not self.start):
+            raise InputError(f"steps={self.steps} must be at least 1; 0 writes the mean of the weights in --start")
+        for name in ("batch", "save_every", "validate_every", "validation", "threads", "repeats"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)} must be at least 1")
         if (
