@@ -9,7 +9,7 @@ import numpy as np
 from ..handovers import BODY
 
 LIGHTNESS, CHROMA, SPAN = 6, 8, 48.0  # steps of lightness and of each Lab colour axis between -SPAN and SPAN
-GRID = 12
+GRID = 8
 # (right, left) ends of a part: torso, thighs
 PARTS = (((2, 5), (8, 11)), ((8, 11), (9, 12)))
 KINDS = LIGHTNESS * CHROMA * CHROMA
