@@ -68,6 +68,9 @@ def stack_people(people: list[np.ndarray]) -> np.ndarray:
     return stacked
 
 
+SAMPLED = 256  # rows or columns of a frame that CutFinder looks at, or up to twice as many
+
+
 class CutFinder:
     """Says for each frame whether it starts a new scene: its small colour picture differs much from the last one's.
 
@@ -81,7 +84,9 @@ class CutFinder:
         self._motion = 0.0
 
     def __call__(self, frame: np.ndarray) -> bool:
-        small = cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
+        step = max(1, min(frame.shape[:2]) // SAMPLED)
+        sampled = np.ascontiguousarray(frame[::step, ::step])
+        small = cv2.resize(sampled, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
         last, self._last = self._last, small
         if last is None:
             return False
