@@ -1,4 +1,10 @@
-"""Small API-format graphs for the server tests."""
+"""Small API-format graphs for the server tests, and scripts among the host's modules."""
+
+import json
+import subprocess
+import sys
+
+from tools.comfy_server import COMFYUI, ROOT
 
 
 def node_of(graph: dict, class_type: str) -> dict:
@@ -89,3 +95,17 @@ def sampler_graph(server, **changes) -> dict:
         "out": swallow("sampler"),
     }
     return {**graph, **changes}
+
+
+def with_host_modules(script: str, *arguments: str) -> dict:
+    """Run Python that imports the host's modules without a server; returns the JSON of its last line."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(ROOT), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{COMFYUI}:{ROOT}", "PATH": "/usr/bin:/bin", "HOME": "/tmp"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])

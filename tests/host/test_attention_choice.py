@@ -1,15 +1,8 @@
 """The attention that the user chose for the host is used; on a CPU without a choice torch's, and the log says so."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-from tools.comfy_server import COMFYUI
-
-ROOT = Path(__file__).parents[2]
+from tests.host.graphs import with_host_modules
 
 SCRIPT = """
 import importlib, json, logging, sys, types
@@ -49,15 +42,7 @@ print(json.dumps({"used": used, "said": said, "error": max((x - expected).abs().
     ],
 )
 def test_the_users_choice_of_attention_counts_on_a_cpu_too(flags, used):
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(ROOT), *flags],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={"PYTHONPATH": f"{COMFYUI}:{ROOT}", "PATH": "/usr/bin:/bin", "HOME": "/tmp"},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = with_host_modules(SCRIPT, *flags)
     assert found["used"] == ([] if used is None else [used] * 2), found
     assert len(found["said"]) == (used is None), found  # once, not at every run
     assert found["error"] < 1e-5

@@ -1,13 +1,6 @@
 """The network under the host's ModelPatcher: partly loaded, cast, unloaded; the same numbers as the plain network."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
-from tools.comfy_server import COMFYUI
-
-ROOT = Path(__file__).parents[2]
+from tests.host.graphs import with_host_modules
 
 SCRIPT = """
 import copy, importlib, json, sys, types
@@ -61,15 +54,7 @@ print(json.dumps(result))
 
 
 def test_the_host_may_load_cast_and_offload_parts():
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(ROOT)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={"PYTHONPATH": f"{COMFYUI}:{ROOT}", "PATH": "/usr/bin:/bin", "HOME": "/tmp"},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = with_host_modules(SCRIPT)
     for way in ("wrapped", "attention", "partly"):
         assert found[way] < 1e-5, found
     assert 0 < found["offloaded_layers"] < found["all_layers"]

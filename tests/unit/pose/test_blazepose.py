@@ -21,9 +21,7 @@ from dpidm_model.pose.tracks import CleanUp, Selection, clean, follow
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / ".host" / "base" / "models" / "dpidm" / "blazepose"
 REAL = ROOT / "../shared/data/realset"
-fetched = pytest.mark.skipif(
-    not all((FOLDER / name).is_file() for name in FILES), reason=f"run tools/fetch_blazepose.py {FOLDER}"
-)
+fetched = pytest.mark.usefixtures("pose_models")
 real = pytest.mark.skipif(not REAL.exists(), reason="the real clips are not here")
 BODY_ONLY = BlazePoseConfig(threads=1, hands=False, face=False)
 

@@ -14,7 +14,6 @@ from dpidm_model.frames.video import read_frames
 from dpidm_model.handovers import MISSING
 from dpidm_model.pose.detectors.base import Detections, stack_people
 from dpidm_model.pose.detectors.blazepose import BlazePose, BlazePoseConfig
-from dpidm_model.pose.detectors.tflite import FILES
 from dpidm_model.pose.linking import link
 from dpidm_model.pose.looks import difference, looks
 from dpidm_model.pose.schema import ParsedPose
@@ -174,7 +173,7 @@ def together(first: list, second: list, kind: str) -> tuple[list[np.ndarray], np
 
 @pytest.mark.slow
 @pytest.mark.skipif(not REAL.exists(), reason="the real clips are not here")
-@pytest.mark.skipif(not all((WEIGHTS / f).is_file() for f in FILES), reason="run tools/fetch_blazepose.py")
+@pytest.mark.usefixtures("pose_models")
 @pytest.mark.parametrize("kind", ["pass", "meet"])
 def test_two_real_people_keep_their_names(kind):
     people = cut_out("magictryon_upper_1219222", "1219222", 20), cut_out("magictryon_lower_1221158", "1221158", 10)
