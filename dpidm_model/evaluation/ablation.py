@@ -70,11 +70,11 @@ class Trial:
             "run.validate_every=0",
             "run.trackers=[]",
             "run.keep=1",
-            "data.sources=[{kind: synthetic, clips: 1500, frames: 16}]",
+            "data.sources=[{kind: synthetic, clips: 600, garments: 2, frames: 16}]",
             "data.validation=null",
             "data.workers=0",
             "optim.schedule=constant",
-            "optim.lr=5e-4",
+            "optim.lr=1e-3",
             "optim.ema=0.998",
         ]
 

@@ -106,7 +106,8 @@ class Trainer:
     def _prepare(self) -> None:
         optim = self.config.optim
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[optim.name]
-        optimizer = kind(self.trainable.parameters(), lr=optim.lr, betas=optim.betas, weight_decay=optim.weight_decay)
+        options = {"lr": optim.lr, "betas": optim.betas, "weight_decay": optim.weight_decay}
+        optimizer = kind(self.trainable.parameters(), fused=True, **options)
         forward = TrainStep(self.model, self.info.schedule, self.config.loss)
         self.forward, self.optimizer = self.accelerator.prepare(forward, optimizer)
         self.trainable = self.trainable.bound_to(self.model)  # FSDP replaces parameters

@@ -15,6 +15,10 @@ from ..errors import DPIDMError, InputError
 from .data.entries import Entry, count_frames, read_frames, read_picture, read_pose
 from .data.prepared import write_landmarks, write_mask, write_pose
 
+class NoStageError(DPIDMError):
+    """What a stage needs for every clip is not here."""
+
+
 STAGES = ("poses", "garments", "masks", "latents")
 CHUNK = 32  # frames read at a time
 
@@ -60,6 +64,7 @@ def prepare(
     """Run the stages over all clips, clip by clip; what exists is left alone, so a stopped run goes on where it was.
 
     A clip that cannot be prepared is reported and passed over. Returns counts and the failures.
+    Raises NoStageError when a stage's own models are missing, for then every clip would fail.
     """
     entries = list(entries)
     todo = [e for e in entries if any(missing(e, stage, options) for stage in options.stages)]
@@ -100,6 +105,8 @@ class _Stages:
             for stage in STAGES:
                 if stage in self.options.stages and missing(entry, stage, self.options):
                     getattr(self, f"_{stage}")(entry)
+        except NoStageError:
+            raise
         except (DPIDMError, OSError) as error:
             return str(error)
         return ""
@@ -110,7 +117,10 @@ class _Stages:
 
         if self._detector is None:
             folders = {name: (Path(self.options.models) / name,) for name in ("blazepose", "dwpose", "openpose")}
-            _, self._detector = make_detector(self.options.backend, Places(**folders))
+            try:
+                _, self._detector = make_detector(self.options.backend, Places(**folders))
+            except DPIDMError as error:
+                raise NoStageError(f"no clip's poses can be found: {error}") from error
         assert entry.prepared is not None
         write_pose(entry.prepared, clean(follow(self._detector.detect(_all_frames(entry)))))
 
@@ -142,7 +152,10 @@ class _Stages:
         options = self.options
         device = "cuda" if torch.cuda.is_available() else "cpu"
         if self._encode is None:
-            self._encode, _ = fixed_vae(options.vae, options.latent_channels, device)
+            try:
+                self._encode, _ = fixed_vae(options.vae, options.latent_channels, device)
+            except DPIDMError as error:
+                raise NoStageError(f"no clip's latents can be made: {error}") from error
         write_latents(entry, (options.width, options.height), self._encode, device, options.vae)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 SHORTEST_DRESS = 4.0  # hem height; no top is longer, so that the two can be told apart
 SHAPELESS_DRESS = 4.8  # a shorter dress has a waist and a wider skirt: else it would look like a long top
+DROPPED_CHEST, DROPPED_SHOULDER = (0.64, 0.88), (0.3, 0.6)  # half chest and depth of shoulder seams down the sleeve
 LONG_SLEEVE = 1.75  # from this length on a sleeve covers the elbow and has a wrist
 
 
@@ -96,15 +97,19 @@ TOPS = {
 DRESS_TOPS = ("tee", "vest", "camisole", "blouse", "blouse", "longsleeve", "shirt", "vest")
 
 
-def sample_top(rng: np.random.Generator, kind: str, dress: bool = False) -> TopSpec:
-    """A random cut of that kind (a key of TOPS), as a dress if asked."""
+def sample_top(rng: np.random.Generator, kind: str, dress: bool = False, dropped: float = 0.0) -> TopSpec:
+    """A random cut of that kind (a key of TOPS), as a dress if asked.
+
+    dropped: share of sleeved cuts whose shoulder seams lie on the upper arm (boxy and kimono cuts).
+    """
     _, necks, collars, fronts, sleeves, hem_range, chest_range, pockets = TOPS[kind]
     pick = lambda words: str(rng.choice(words.split()))  # noqa: E731
     u = rng.uniform
     neck, strap = pick(necks), u(0.05, 0.14) if kind == "camisole" else 0.0
     low, high = sleeves[rng.integers(len(sleeves))]
     sleeve = 0.0 if high == 0 else float(u(low, high))
-    chest, armpit_y = u(*chest_range), u(0.85, 1.3)
+    low_seam = bool(dropped) and sleeve > 0 and rng.random() < dropped
+    chest, armpit_y = u(*(DROPPED_CHEST if low_seam else chest_range)), u(0.85, 1.3)
     depth = {"boat": (0.08, 0.22), "round": (0.2, 0.7), "v": (0.5, 1.4), "square": (0.4, 0.9)}.get(neck, (0.75, 1.25))
     neck_half = u(0.55, 0.85) if neck in ("boat", "square") else u(0.28, 0.62)
     if kind in ("shirt", "polo", "hoodie") or neck == "turtle":
@@ -131,7 +136,7 @@ def sample_top(rng: np.random.Generator, kind: str, dress: bool = False) -> TopS
         neck_half=float(min(neck_half, 0.88)),
         neck_depth=float(u(*depth)),
         back_depth=float(u(0.02, 0.18)),
-        drop=0.02 if strap else float(u(0.1, 0.42) if kind != "vest" else u(0.02, 0.18)),
+        drop=0.02 if strap else float(u(*((0.02, 0.18) if kind == "vest" else DROPPED_SHOULDER if low_seam else (0.1, 0.42)))),
         strap=float(strap),
         armpit=(float(chest), float(armpit_y)),
         waist=(float(waist), float(min(waist_y, hem_y - 0.05))),

@@ -17,7 +17,7 @@ from dpidm_model.training.data.base import flip
 from dpidm_model.training.data.check import check
 from dpidm_model.training.data.files import FileClips
 from dpidm_model.training.data.layouts import list_entries
-from dpidm_model.training.prepare import Options, missing, prepare
+from dpidm_model.training.prepare import NoStageError, Options, missing, prepare
 from dpidm_model.training.validate import plain_sample
 
 
@@ -52,12 +52,14 @@ def test_a_broken_clip_is_reported_and_the_others_are_made_in_two_processes(tmp_
     assert not (tmp_path / "prepared/train/clip1/mask.npz").exists()
 
 
-def test_poses_without_a_backend_say_what_to_fetch(tmp_path, made):
-    made.folder(tmp_path, n=1)
-    (tmp_path / "prepared/train/clip0/pose.npz").unlink()
+@pytest.mark.parametrize("workers", [1, 2])
+def test_without_a_pose_backend_the_run_ends_at_once_and_says_what_to_fetch(tmp_path, made, workers):
+    made.folder(tmp_path, n=2)
+    for clip in ("clip0", "clip1"):
+        (tmp_path / f"prepared/train/{clip}/pose.npz").unlink()
     options = Options(stages=("poses",), backend="blazepose", models=str(tmp_path / "none"))
-    result = prepare(list_entries("folder", tmp_path, "train"), options)
-    assert "blazepose" in result["failed"]["clip0"].lower()
+    with pytest.raises(NoStageError, match="(?i)no clip's poses can be found.*blazepose"):
+        prepare(list_entries("folder", tmp_path, "train"), options, workers=workers)
 
 
 def test_published_poses_and_masks_are_not_made_again(tmp_path, made):
