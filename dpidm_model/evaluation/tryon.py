@@ -35,6 +35,7 @@ PROTOCOL_HELP = (
     "the garment.jpg beside it, of which no truth is known"
 )
 REFERENCES = ("'source': nothing done", "'vae': the truth through the VAE, which no network exceeds")
+STEPS = 20  # of checkpoints that recommend none
 SHOWN = 6  # clips in the report
 # dressed(task, index) -> result frames uint8
 Dresser = Callable[[Task, int], np.ndarray]
@@ -51,8 +52,10 @@ def add_arguments(parser) -> None:
     parser.add_argument("--protocol", default="unpaired", choices=PROTOCOLS, help=PROTOCOL_HELP)
     parser.add_argument("--size", help="WIDTHxHEIGHT in pixels; default: what the checkpoint was trained at")
     parser.add_argument("--vae", default="tiny", help="'tiny', a TAESD file or a diffusers folder; default: tiny")
-    parser.add_argument("--steps", type=int, default=20, help="sampling steps; default 20")
-    parser.add_argument("--guidance", type=float, default=1.0, help="garment CFG, 1 = off; default 1")
+    parser.add_argument(
+        "--steps", type=int, help=f"sampling steps; default: what the checkpoint recommends, else {STEPS}"
+    )
+    parser.add_argument("--guidance", type=float, help="garment CFG, 1 = off; default: the checkpoint's, else 1")
     parser.add_argument("--device", default="cpu", help="cpu, cuda; default: cpu")
     parser.add_argument("--vfid-weights", help="folder with the networks for VFID, see the skipped list")
     parser.add_argument("--report", help="write an HTML page with figures and frames here")
@@ -60,7 +63,7 @@ def add_arguments(parser) -> None:
 
 def run(args) -> dict:
     """Figures with 95 % bootstrap intervals over clips; what cannot be computed is listed under "skipped"."""
-    if args.clips < 0 or args.frames < 2 or args.steps < 1:
+    if args.clips < 0 or args.frames < 2 or (args.steps is not None and args.steps < 1):
         raise InputError(f"--clips {args.clips} --frames {args.frames} --steps {args.steps}: expected >= 0, >= 2, >= 1")
     start = time.monotonic()
     dresser, about, size = _dresser(args)
@@ -84,8 +87,6 @@ def run(args) -> dict:
         "clips": len(rows),
         "frames": args.frames,
         "size": f"{size[0]}x{size[1]}",
-        "steps": args.steps,
-        "guidance": args.guidance,
         "metrics": {**_summary(rows), **learned.figures(), **_fixed_frechet(features)},
         "skipped": learned.skipped,
         "seconds": round(time.monotonic() - start, 1),
@@ -126,10 +127,13 @@ def _dresser(args) -> tuple[Dresser, dict, tuple[int, int]]:
     model, info = load_model(args.checkpoint, dtype=torch.float32, device=args.device)
     model.eval().requires_grad_(False)
     size = _size(args.size, (int(info.extra.get("width", 96)), int(info.extra.get("height", 128))))
+    steps = args.steps or int(info.extra.get("sample_steps", STEPS))
+    guidance = float(info.extra.get("guidance", 1.0)) if args.guidance is None else args.guidance
     about = {"checkpoint": Path(args.checkpoint).name, "model": info.name, "trained": info.trained}
+    about |= {"steps": steps, "guidance": guidance}
     if not info.trained:
         progress(f"{args.checkpoint} is UNTRAINED; its figures say nothing about DPIDM")
-    return sampler_dresser(model, info, args.vae, args.steps, args.guidance, args.device), about, size
+    return sampler_dresser(model, info, args.vae, steps, guidance, args.device), about, size
 
 
 def _through_vae(vae: str, device: str) -> Dresser:

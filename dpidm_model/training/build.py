@@ -14,7 +14,7 @@ from ..config import DPIDMConfig
 from ..errors import InputError, MissingFileError
 from ..network.model import DPIDM
 from . import patches
-from .config import DataSection, ModelSection, Source
+from .config import DataSection, ModelSection, Source, TrainConfig
 from .data.base import ClipSet
 from .data.files import FileClips
 from .data.layouts import list_entries
@@ -45,12 +45,15 @@ def _changed(base, changes: dict, name: str):
     return replace(base, **{k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()})
 
 
-def trained_info(start: ModelInfo, section: ModelSection, data: DataSection, step: int) -> ModelInfo:
-    """The info of the exported model after `step` steps."""
+def trained_info(start: ModelInfo, config: TrainConfig, step: int) -> ModelInfo:
+    """The info of the exported model after `step` steps, with the size and the sampling it is meant for."""
+    section, data, run = config.model, config.data, config.run
     sources = ", ".join(s.kind for s in data.sources)
     lines = [start.origin] if start.origin else []
     lines.append(f"trained {step} steps on {sources} at {data.width}x{data.height}")
-    extra = {**dict(start.extra), "step": str(step), "width": str(data.width), "height": str(data.height)}
+    size = {"width": str(data.width), "height": str(data.height)}
+    sampling = {"sample_steps": str(run.sample_steps), "guidance": str(run.guidance)}
+    extra = {**dict(start.extra), "step": str(step), **size, **sampling}
     return replace(
         start, name=section.name, trained=True, origin="\n".join(lines), licence=section.licence, extra=extra
     )

@@ -195,7 +195,8 @@ class OptimSection:
 class RunSection:
     """steps: optimiser steps in all (paper: 80,000).  checkpoint_minutes, keep: how often, and how many stay.
     max_skipped: non-finite steps in a row before the run stops.  validate_every: steps between validations, 0 = never.
-    sample_steps, guidance: of the validation videos.  trackers: names accelerate knows, for example tensorboard."""
+    sample_steps, guidance: of the validation videos, and what the model file recommends.  trackers: names accelerate
+    knows, for example tensorboard."""
 
     steps: int = 80_000
     seed: int = 0

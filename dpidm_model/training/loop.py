@@ -290,7 +290,7 @@ class Trainer:
         """Write the averaged weights as a model file that nodes and tools load."""
         path = path or self.folder / "model.safetensors"
         if self.accelerator.is_main_process:
-            info = build.trained_info(self.info, self.config.model, self.config.data, self.progress.step)
+            info = build.trained_info(self.info, self.config, self.progress.step)
             try:
                 with self.ema.applied():
                     save_model(path, self.model, info, dtype)

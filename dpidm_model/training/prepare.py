@@ -15,6 +15,7 @@ from ..errors import DPIDMError, InputError
 from .data.entries import Entry, count_frames, read_frames, read_picture, read_pose
 from .data.prepared import write_landmarks, write_mask, write_pose
 
+
 class NoStageError(DPIDMError):
     """What a stage needs for every clip is not here."""
 

@@ -136,7 +136,9 @@ def sample_top(rng: np.random.Generator, kind: str, dress: bool = False, dropped
         neck_half=float(min(neck_half, 0.88)),
         neck_depth=float(u(*depth)),
         back_depth=float(u(0.02, 0.18)),
-        drop=0.02 if strap else float(u(*((0.02, 0.18) if kind == "vest" else DROPPED_SHOULDER if low_seam else (0.1, 0.42)))),
+        drop=0.02
+        if strap
+        else float(u(*((0.02, 0.18) if kind == "vest" else DROPPED_SHOULDER if low_seam else (0.1, 0.42)))),
         strap=float(strap),
         armpit=(float(chest), float(armpit_y)),
         waist=(float(waist), float(min(waist_y, hem_y - 0.05))),

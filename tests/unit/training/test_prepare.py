@@ -58,7 +58,7 @@ def test_without_a_pose_backend_the_run_ends_at_once_and_says_what_to_fetch(tmp_
     for clip in ("clip0", "clip1"):
         (tmp_path / f"prepared/train/{clip}/pose.npz").unlink()
     options = Options(stages=("poses",), backend="blazepose", models=str(tmp_path / "none"))
-    with pytest.raises(NoStageError, match="(?i)no clip's poses can be found.*blazepose"):
+    with pytest.raises(NoStageError, match=r"(?i)no clip's poses can be found.*blazepose"):
         prepare(list_entries("folder", tmp_path, "train"), options, workers=workers)
 
 
