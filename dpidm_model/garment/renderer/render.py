@@ -23,7 +23,7 @@ REST_SPREAD = 0.06  # of trouser legs in rest pose, radians
 class Garment:
     """A sampled garment: its cut in any pose and its cloth."""
 
-    def __init__(self, rng: np.random.Generator, category: str, kind: str | None, dropped: float = 0.0):
+    def __init__(self, rng: np.random.Generator, category: str, kind: str | None, uncommon: float = 0.0):
         self.category = category
         if category == "lower":
             kinds = list(BOTTOMS)
@@ -34,7 +34,7 @@ class Garment:
             kinds = list(TOPS) if category == "upper" else list(DRESS_TOPS)
             weights = np.array([TOPS[k][0] if category == "upper" else 1 for k in kinds], float)
             self.kind = kind or str(rng.choice(kinds, p=weights / weights.sum()))
-            self.spec = sample_top(rng, self.kind, dress=category == "dress", dropped=dropped)
+            self.spec = sample_top(rng, self.kind, dress=category == "dress", uncommon=uncommon)
 
     def cut(self, rng: np.random.Generator | None) -> Cut:
         """In a random pose, or in rest pose when rng is None."""
@@ -111,14 +111,14 @@ def render_garment(
     clean: bool = False,
     layers: bool = False,
     seams: bool = True,
-    dropped: float = 0.0,
+    uncommon: float = 0.0,
 ) -> RenderedGarment:
     """One generated product photo; equal arguments give an equal picture on one machine.
 
     size: (width, height) in pixels, at least 32 each.  category: upper, lower or dress; None = random.
     kind: a key of TOPS or BOTTOMS; None = random.  clean: centred on white, upright, in rest pose, no camera faults.
     layers: also render the cloth pieces (same fabric and print).  seams: draw seams and buttons.
-    dropped: share of sleeved tops and dresses with dropped shoulders.
+    uncommon: share of sleeved tops and dresses with uncommon shoulders (see sample_top).
     Raises InputError for unknown names and tiny sizes.
     """
     if min(size) < 32:
@@ -135,7 +135,7 @@ def render_garment(
             if kind is None
             else ("lower" if kind in BOTTOMS else "upper")
         )
-    garment = Garment(rng, category, kind, dropped)
+    garment = Garment(rng, category, kind, uncommon)
     pose_rng, cloth_rng, scene_rng = rng.spawn(3)
     cut = garment.cut(None if clean else pose_rng)
     if not clean:

@@ -7,6 +7,10 @@ import numpy as np
 SHORTEST_DRESS = 4.0  # hem height; no top is longer, so that the two can be told apart
 SHAPELESS_DRESS = 4.8  # a shorter dress has a waist and a wider skirt: else it would look like a long top
 DROPPED_CHEST, DROPPED_SHOULDER = (0.64, 0.88), (0.3, 0.6)  # half chest and depth of shoulder seams down the sleeve
+WIDE_NECK, WIDE_SHOULDER = (
+    (0.86, 0.98),
+    (0.0, 0.08),
+)  # half a neckline that ends where the sleeves billow, its depth there
 LONG_SLEEVE = 1.75  # from this length on a sleeve covers the elbow and has a wrist
 
 
@@ -97,10 +101,11 @@ TOPS = {
 DRESS_TOPS = ("tee", "vest", "camisole", "blouse", "blouse", "longsleeve", "shirt", "vest")
 
 
-def sample_top(rng: np.random.Generator, kind: str, dress: bool = False, dropped: float = 0.0) -> TopSpec:
+def sample_top(rng: np.random.Generator, kind: str, dress: bool = False, uncommon: float = 0.0) -> TopSpec:
     """A random cut of that kind (a key of TOPS), as a dress if asked.
 
-    dropped: share of sleeved cuts whose shoulder seams lie on the upper arm (boxy and kimono cuts).
+    uncommon: share of sleeved cuts whose shoulder seams lie on the upper arm (boxy and kimono cuts), or of blouses
+    whose neckline is as wide as the shoulders.
     """
     _, necks, collars, fronts, sleeves, hem_range, chest_range, pockets = TOPS[kind]
     pick = lambda words: str(rng.choice(words.split()))  # noqa: E731
@@ -108,12 +113,15 @@ def sample_top(rng: np.random.Generator, kind: str, dress: bool = False, dropped
     neck, strap = pick(necks), u(0.05, 0.14) if kind == "camisole" else 0.0
     low, high = sleeves[rng.integers(len(sleeves))]
     sleeve = 0.0 if high == 0 else float(u(low, high))
-    low_seam = bool(dropped) and sleeve > 0 and rng.random() < dropped
+    rare = bool(uncommon) and sleeve > 0 and rng.random() < uncommon
+    low_seam, wide_neck = rare and kind != "blouse", rare and kind == "blouse"
     chest, armpit_y = u(*(DROPPED_CHEST if low_seam else chest_range)), u(0.85, 1.3)
     depth = {"boat": (0.08, 0.22), "round": (0.2, 0.7), "v": (0.5, 1.4), "square": (0.4, 0.9)}.get(neck, (0.75, 1.25))
     neck_half = u(0.55, 0.85) if neck in ("boat", "square") else u(0.28, 0.62)
     if kind in ("shirt", "polo", "hoodie") or neck == "turtle":
         neck_half, depth = u(0.28, 0.42), (0.15, 0.4)
+    drop = (0.02, 0.18) if kind == "vest" else (0.1, 0.42)
+    drop = DROPPED_SHOULDER if low_seam else WIDE_SHOULDER if wide_neck else drop
     collar = pick(collars)
     if collar == "turtle":
         neck_half, depth = u(0.3, 0.45), (0.08, 0.2)
@@ -133,12 +141,10 @@ def sample_top(rng: np.random.Generator, kind: str, dress: bool = False, dropped
     return TopSpec(
         kind=kind,
         neck_shape=neck,
-        neck_half=float(min(neck_half, 0.88)),
+        neck_half=float(u(*WIDE_NECK) if wide_neck else min(neck_half, 0.88)),
         neck_depth=float(u(*depth)),
         back_depth=float(u(0.02, 0.18)),
-        drop=0.02
-        if strap
-        else float(u(*((0.02, 0.18) if kind == "vest" else DROPPED_SHOULDER if low_seam else (0.1, 0.42)))),
+        drop=0.02 if strap else float(u(*drop)),
         strap=float(strap),
         armpit=(float(chest), float(armpit_y)),
         waist=(float(waist), float(min(waist_y, hem_y - 0.05))),

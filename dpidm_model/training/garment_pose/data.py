@@ -20,7 +20,7 @@ from ...handovers import CATEGORIES, SLEEVES, GarmentLandmarks
 VALIDATION_SEED = 2_000_000_000
 NEGATIVE_SHARE = 0.1
 SEAMLESS_SHARE = 0.35  # without drawn seams and buttons: on photos of this size they can hardly be seen
-DROPPED_SHARE = 0.25  # of sleeved garments, with shoulder seams on the upper arm
+UNCOMMON_SHARE = 0.3  # of sleeved garments: shoulder seams on the upper arm, or at the ends of a wide neckline
 STRETCH = 0.07  # spread of the logarithm of height over width
 WHOLE_SHARE = 0.25  # of training samples that show the whole picture, not the garment's box
 
@@ -47,7 +47,7 @@ def generate(seed: int, size: Size) -> Labelled:
     if rng.random() < NEGATIVE_SHARE:
         r = render_negative(seed, size)
     else:
-        r = render_garment(seed, size, seams=bool(rng.random() >= SEAMLESS_SHARE), dropped=DROPPED_SHARE)
+        r = render_garment(seed, size, seams=bool(rng.random() >= SEAMLESS_SHARE), uncommon=UNCOMMON_SHARE)
     return Labelled(image_HW3=r.image_HW3, landmarks=r.landmarks, mask_HW=r.mask_HW, single=r.kind != "none")
 
 
