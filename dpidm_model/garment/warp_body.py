@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..handovers import BODY_NAMES, PoseTrack
+from ..handovers import BODY_NAMES, MISSING, PoseTrack
 from .warp_parts import CutGarment, Points
 
 J = {name: i for i, name in enumerate(BODY_NAMES)}
@@ -66,7 +66,7 @@ def read_body(track: PoseTrack, smoothing: float = 1.2) -> BodyClip:
             for axis in (0, 1):
                 joints[:, j, axis] = np.interp(frames, frames[seen], body[seen, j, axis])
             gap = np.abs(frames[:, None] - frames[seen][None]).min(1)
-            known[:, j] = gap <= 3
+            known[:, j] = (gap <= 3) & (track.provenance_F != MISSING)
     joints = _steady(joints, smoothing)
     across = joints[:, J["l_shoulder"]] - joints[:, J["r_shoulder"]]
     middle = (joints[:, J["l_shoulder"]] + joints[:, J["r_shoulder"]]) / 2
@@ -130,10 +130,11 @@ def fade(body: BodyClip, category: str) -> np.ndarray:
     """How much of the preview is shown in each frame (F,), 0..1: none from the side or behind, or without a torso."""
     weight = np.clip((body.facing_F - 0.45) / 0.25, 0, 1)
     need = ("r_hip", "l_hip") if category == "lower" else ("r_shoulder", "l_shoulder")
-    weight *= body.known_FJ[:, [J[n] for n in need]].all(1)
+    there = body.known_FJ[:, [J[n] for n in need]].all(1)
+    weight *= there
     size = body.length_F / np.median(body.length_F)
     weight *= (size > 0.65) & (size < 1.55)  # a cut to a close-up, or a wrong pose
-    return smooth_in_time(weight * weight * (3 - 2 * weight), 1.5)
+    return smooth_in_time(weight * weight * (3 - 2 * weight), 1.5) * there
 
 
 class Frame:

@@ -18,7 +18,8 @@ LEGS = ((8, 11), (9, 12), (10, 13))
 HEAD = ((14, 15), (16, 17))
 GROUPS = (ARMS, LEGS)
 SWAP_COST = 0.002  # per frame, in body heights: names are believed unless motion or evidence speak against them
-EVIDENCE_COST = 0.01  # per frame of full evidence against the names, in body heights
+EVIDENCE_COST = 0.006  # per frame of full evidence against the names, in body heights
+COLLAPSED = 0.5  # of the width two frames before and after: what is narrower for a moment is two opinions averaged
 FRONT, SIDE, BACK, UNKNOWN = "front", "side", "back", "unknown"
 
 
@@ -51,9 +52,11 @@ def untangle(
         for group, pairs in enumerate(GROUPS):
             # nobody's hips face away from where the shoulders face: the arms, settled first, are the legs' evidence
             evidence = evidence_F[scene] if pairs is ARMS else 3 * _order(keypoints[scene], ARMS[0])
-            flip_F = _cheapest_swaps(keypoints[scene], pairs, scale, evidence)
-            changed[scene, group] = flip_F
             part = keypoints[scene]
+            flip_F, whole_F = np.zeros(len(part), bool), ~_collapsed(part, pairs[0])
+            flip_F[whole_F] = _cheapest_swaps(part[whole_F], pairs, scale, evidence[whole_F])
+            changed[scene, group] = flip_F
+            part[np.ix_(~whole_F, [j for pair in pairs for j in pair])] = 0
             part[flip_F] = swapped(part[flip_F], pairs, hands=pairs is ARMS)
     return replace(track, keypoints_FK3=keypoints), changed
 
@@ -80,6 +83,18 @@ def _cheapest_swaps(
         state = int(choice[state])
         states.append(state)
     return np.array(states[::-1], bool)
+
+
+def _collapsed(keypoints_FK3: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
+    """(F,) bool: where a (right, left) pair is far narrower than just before and just after. No body does that; a
+    detector between two opinions about left and right does, and through such a frame names would change for nothing.
+    """
+    width_F = np.abs(keypoints_FK3[:, pair[0], 0] - keypoints_FK3[:, pair[1], 0])
+    width_F[(keypoints_FK3[:, pair, 2] <= 0).any(1)] = np.nan
+    padded = np.pad(width_F, 2, constant_values=np.nan)
+    before, after = (np.fmin(padded[a : a + len(width_F)], padded[b : b + len(width_F)]) for a, b in ((0, 1), (3, 4)))
+    with np.errstate(invalid="ignore"):
+        return width_F < COLLAPSED * np.fmin(before, after)
 
 
 def _naming_cost(keypoints_FK3: np.ndarray, pair: tuple[int, int], evidence_F: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """The instant preview: thin-plate warps, parts, and what it shows on a made-up person."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from dpidm_model.garment.preview_clip import guess_category_of, preview_clip
 from dpidm_model.garment.renderer import render_garment
 from dpidm_model.garment.warp import Part, apply_thin_plate, fit_thin_plate, warp_part
 from dpidm_model.garment.warp_body import J, fade, read_body, smooth_in_time
-from dpidm_model.handovers import DETECTED, GARMENT_SLOTS, JOINTS, PoseTrack
+from dpidm_model.handovers import DETECTED, GARMENT_SLOTS, JOINTS, MISSING, PoseTrack
 from dpidm_model.pose.schema import from_garment, from_track
 
 STANDING = {
@@ -81,6 +83,16 @@ def test_smoothing_keeps_constants_and_removes_jitter():
 def test_shown_to_the_front_hidden_from_behind():
     assert fade(read_body(person()), "upper").min() > 0.99
     assert fade(read_body(person(mirrored=True)), "upper").max() < 0.01
+
+
+def test_nothing_is_shown_where_the_person_was_not_found():
+    track = person(frames=12)
+    lost = track.provenance_F.copy()
+    lost[9:] = MISSING
+    track.keypoints_FK3[9:] = 0
+    weights = fade(read_body(replace(track, provenance_F=lost)), "upper")
+    assert weights[:7].min() > 0.9  # fading before the loss
+    assert (weights[9:] == 0).all()
 
 
 def test_legs_named_the_wrong_way_round_are_put_right():
