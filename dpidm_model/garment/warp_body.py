@@ -14,6 +14,7 @@ J = {name: i for i, name in enumerate(BODY_NAMES)}
 ARM_FRONT = ("r_elbow", "r_wrist", "l_elbow", "l_wrist")
 SEAM = 1.24  # shoulder seams of a top, in distances between the shoulder joints
 CHEST = 1.42  # chest width of a top, in the same unit
+HEM, DROPPED = 1.1, 1.4  # least hem width of a top, in the same unit; how far seams may hang down the arm for it
 WAIST = 0.95  # waistband of trousers, in the same unit; as measured on worn ones
 HIPS = 1.42  # widest part of trousers, in the same unit
 WAIST_RISE = 0.25  # waistband above the hip joints, in torso lengths; as measured on worn ones
@@ -224,9 +225,14 @@ def _spine(frame: Frame, dy: float) -> np.ndarray:
 
 
 def _upper_scale(cut: CutGarment, frame: Frame) -> float:
-    """Body pixels by garment pixels: from shoulder seams, or from the chest's width where there are only straps."""
+    """Body pixels by garment pixels: from shoulder seams, or from the chest's width where there are only straps.
+
+    A hem much narrower than the seams' distance speaks of dropped shoulders, whose seams lie on the upper arms.
+    """
     if cut.sleeve != "none":
-        return frame.shoulder_width * SEAM / cut.width
+        hem = float(np.linalg.norm(cut.points["l_hip"] - cut.points["r_hip"]))
+        on_shoulders = SEAM / cut.width
+        return frame.shoulder_width * max(on_shoulders, min(HEM / max(hem, 1.0), DROPPED * on_shoulders))
     rows = cut.mask.sum(1)
     top, hem = int(min(cut.points["r_shoulder"][1], cut.points["l_shoulder"][1])), int(cut.points["r_hip"][1])
     chest = float(np.percentile(rows[max(0, top) : max(top + 2, int(top + 0.6 * (hem - top)))], 85))
