@@ -21,7 +21,10 @@ QUICKSTART_NOTE = """\
 2. Set the **category** (upper, lower, dress) in *Agnostic Mask*.
 3. Press **Run**. The dressed video and a contact sheet are saved.
 
+dpidm-tiny is best with few steps; give a full-size model 25.
+
 Every stage can be swapped: any POSE_KEYPOINT, any MASK, any VAE that fits the model."""
+TINY_STEPS = 4  # see dpidm_model/weights/dpidm-tiny.md
 
 
 KSAMPLER_NOTE = """\
@@ -67,6 +70,7 @@ def quickstart() -> tuple[dict[str, Node], dict[str, str]]:
                 "agnostic_latents": Link("agnostic", "LATENT"),
                 "mask": mask,
                 "garment_mask": Link("fit", "mask"),
+                "steps": TINY_STEPS,
             },
             room=260,
         ),
@@ -116,7 +120,8 @@ def quickstart() -> tuple[dict[str, Node], dict[str, str]]:
 def ksampler() -> tuple[dict[str, Node], dict[str, str]]:
     """The quick start with the host's own KSampler and context windows in place of our sampler."""
     nodes, columns = quickstart()
-    nodes["native"] = Node("DPIDMNativeModel", 3, dict(nodes.pop("sampler").inputs))
+    conditions = {name: value for name, value in nodes.pop("sampler").inputs.items() if isinstance(value, Link)}
+    nodes["native"] = Node("DPIDMNativeModel", 3, conditions)
     nodes["windows"] = Node(
         "ContextWindowsManual",
         3,
@@ -137,7 +142,7 @@ def ksampler() -> tuple[dict[str, Node], dict[str, str]]:
             "positive": Link("native", "positive"),
             "negative": Link("native", "negative"),
             "latent_image": Link("native", "latent"),
-            "steps": 25,
+            "steps": TINY_STEPS,
             "cfg": 1.5,
             "sampler_name": "euler",
             "scheduler": "simple",
