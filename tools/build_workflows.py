@@ -24,7 +24,7 @@ QUICKSTART_NOTE = """\
 dpidm-tiny is best with few steps; give a full-size model 25.
 
 Every stage can be swapped: any POSE_KEYPOINT, any MASK, any VAE that fits the model."""
-TINY_STEPS = 4  # see dpidm_model/weights/dpidm-tiny.md
+TINY_STEPS = 2  # see dpidm_model/weights/dpidm-tiny.md
 
 
 KSAMPLER_NOTE = """\

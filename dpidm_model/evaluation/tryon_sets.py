@@ -5,6 +5,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,12 +79,16 @@ def _outside(frames_FHW3: np.ndarray, source) -> np.ndarray:
 def file_tasks(
     kind: str, root: str, prepared: str | None, count: int, frames: int, size: tuple[int, int], protocol: str
 ) -> Iterator[Task]:
-    """Test clips of a data set as published (see docs/training.md). Unpaired: each in the next clip's garment."""
+    """Test clips of a data set as published (see docs/training.md). Unpaired: each in the next clip's garment.
+
+    A plain folder that is not split into train and test is taken whole.
+    """
     paired = protocol == "paired"
+    split = "train" if kind == "folder" and not (Path(root) / "test").is_dir() else "test"
     from ..training.build import clip_set
     from ..training.config import DataSection, Source
 
-    source = Source(kind=kind, root=root, prepared=prepared, split="test")
+    source = Source(kind=kind, root=root, prepared=prepared, split=split)
     clips = clip_set(source, DataSection(sources=(source,), width=size[0], height=size[1]))
     if not len(clips):
         raise InputError(
