@@ -56,7 +56,7 @@ def untangle(
             flip_F, whole_F = np.zeros(len(part), bool), ~_collapsed(part, pairs[0])
             flip_F[whole_F] = _cheapest_swaps(part[whole_F], pairs, scale, evidence[whole_F])
             changed[scene, group] = flip_F
-            part[np.ix_(~whole_F, [j for pair in pairs for j in pair])] = 0
+            part[:, [j for pair in pairs for j in pair]] *= whole_F[:, None, None]
             part[flip_F] = swapped(part[flip_F], pairs, hands=pairs is ARMS)
     return replace(track, keypoints_FK3=keypoints), changed
 

@@ -115,7 +115,8 @@ def sample_top(rng: np.random.Generator, kind: str, dress: bool = False, uncommo
     sleeve = 0.0 if high == 0 else float(u(low, high))
     rare = bool(uncommon) and sleeve > 0 and rng.random() < uncommon
     low_seam, wide_neck = rare and kind != "blouse", rare and kind == "blouse"
-    chest, armpit_y = u(*(DROPPED_CHEST if low_seam else chest_range)), u(0.85, 1.3)
+    chest = u(*DROPPED_CHEST) if low_seam else u(*chest_range)
+    armpit_y = u(0.85, 1.3)
     depth = {"boat": (0.08, 0.22), "round": (0.2, 0.7), "v": (0.5, 1.4), "square": (0.4, 0.9)}.get(neck, (0.75, 1.25))
     neck_half = u(0.55, 0.85) if neck in ("boat", "square") else u(0.28, 0.62)
     if kind in ("shirt", "polo", "hoodie") or neck == "turtle":

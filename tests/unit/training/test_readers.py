@@ -177,3 +177,12 @@ def test_fit_maps_points_with_their_pixels():
     point = fit.points(np.array([[50.0, 30.0, 1.0], [0, 0, 0]]))
     np.testing.assert_allclose(point[0, :2], [x, y], atol=0.6)
     np.testing.assert_array_equal(point[1], 0)
+
+
+def test_a_folder_without_splits_is_measured_whole(tmp_path, made):
+    from dpidm_model.evaluation.tryon_sets import file_tasks
+
+    made.folder(tmp_path, n=2)
+    tasks = list(file_tasks("folder", str(tmp_path), None, 0, 4, (48, 64), "given"))
+    assert len(tasks) == 2
+    assert tasks[0].clip.frames_FHW3.shape[1:] == (64, 48, 3)
