@@ -289,11 +289,24 @@ def empty_cache() -> None:
     comfy.model_management.soft_empty_cache()
 
 
-def user_folder() -> Path:
-    """The host's `user` folder; unlike `temp` it outlives a restart."""
+def unfinished_folder() -> Path:
+    """Where the states of unfinished runs lie: `temp/dpidm_unfinished`.
+
+    The host empties `temp` when it starts and when it ends, so this is a link to `user/dpidm_unfinished`: emptying
+    takes the link away and leaves the states. Where links are not allowed, it is the `user` folder itself.
+    """
     import folder_paths
 
-    return Path(folder_paths.get_user_directory())
+    kept = Path(folder_paths.get_user_directory()).resolve() / "dpidm_unfinished"
+    kept.mkdir(parents=True, exist_ok=True)
+    link = Path(temp_folder()) / kept.name
+    try:
+        if not link.exists():
+            link.symlink_to(kept, target_is_directory=True)
+    except OSError as error:
+        log.info("no link in temp to %s: %s", kept, error)
+        return kept
+    return link
 
 
 def temp_folder() -> str:

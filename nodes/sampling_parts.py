@@ -140,8 +140,8 @@ def native_parts(model: LoadedModel) -> dict:
 
 
 def open_store(model: LoadedModel, inputs: TryOnInputs, config: SamplerConfig) -> StateFile:
-    """The state file of a run with these inputs; in the host's user folder, because temp is emptied at its start."""
-    folder = host.user_folder() / "dpidm_unfinished"
+    """The state file of a run with these inputs."""
+    folder = host.unfinished_folder()
     remove_old(folder)
     key = fingerprint(
         config,

@@ -3,6 +3,8 @@
 import json
 import os
 import resource
+import shutil
+import signal
 import subprocess
 import time
 from dataclasses import replace
@@ -10,13 +12,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import websocket
 from safetensors.torch import load_file
 
 from dpidm_model.checkpoint.file import ModelInfo, build_model, save_model
 from dpidm_model.config import PRESETS, ScheduleConfig
 from dpidm_model.sampling.windows import WindowConfig, plan
 from tests.host.graphs import defaults, message, node_of, odd_image, odd_pose, sampler_graph, swallow
-from tools.comfy_server import COMFYUI, PYTHON, ROOT
+from tools.comfy_server import COMFYUI, PYTHON, ROOT, ComfyServer, ServerError
 
 CONDITIONS = ("model", "poses", "garment_latent", "agnostic_latents", "mask")
 
@@ -140,6 +143,47 @@ def test_an_interrupted_run_leaves_the_server_usable_and_goes_on_later(server):
     first = next(value for node, value, _ in again.progress if node == "sampler")
     assert first >= 9, f"started again at {first}"
     resumed = load_file(server.output_files(again)[-1])["latent_tensor"]
+    torch.testing.assert_close(resumed, latents(server, whole), atol=1e-6, rtol=0)
+
+
+def strike(server: ComfyServer, sign: int, states: Path, reached: list[int]):
+    """An on_event that sends a signal to the server once this run of the sampler has written its state."""
+    started = time.time()
+
+    def on_event(event):
+        if event["type"] == "progress" and event["data"].get("node") == "sampler":
+            reached.append(event["data"]["value"])
+            if any(x.stat().st_mtime > started for x in states.glob("dpidm_resume_*.safetensors")):
+                assert server.process is not None
+                os.killpg(server.process.pid, sign)
+
+    return on_event
+
+
+@pytest.mark.slow
+def test_a_killed_and_a_stopped_server_go_on_where_they_were(server, tmp_path):
+    """kill -9 in the middle, then Ctrl-C in the middle; the third server ends the run. Each start empties temp."""
+    base, reached = tmp_path / "base", []
+    shutil.copytree(server.base / "custom_nodes" / "odd_inputs", base / "custom_nodes" / "odd_inputs")
+    settings = {"context_length": 4, "context_overlap": 1, "seed": 22, "steps": 24}
+    graph = own(server, 16, resume=True, **settings)
+    states = base / "temp" / "dpidm_unfinished"
+    for sign in (signal.SIGKILL, signal.SIGINT):
+        with ComfyServer(base) as victim:
+            assert not states.exists(), "the host no longer empties temp"
+            with pytest.raises((ServerError, OSError, websocket.WebSocketException)):
+                victim.run(graph, strike(victim, sign, states, reached), timeout=400)
+            assert victim.process is not None
+            victim.process.wait(60)
+        assert list((base / "user" / "dpidm_unfinished").iterdir())
+    with ComfyServer(base) as last:
+        run = last.run(graph, timeout=400)
+        assert run.status == "success", message(run)
+        first = next(value for node, value, _ in run.progress if node == "sampler")
+        assert 1 < reached[-1] - 5 < first, f"went on at {first}, was at {reached[-1]}"
+        assert not list(states.iterdir())
+        resumed = load_file(last.output_files(run)[-1])["latent_tensor"]
+    whole = own(server, 16, **settings)
     torch.testing.assert_close(resumed, latents(server, whole), atol=1e-6, rtol=0)
 
 
