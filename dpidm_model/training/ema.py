@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from .sharded import assign, local, whole
+
 
 class Ema:
     """Exponential moving average of the parameters that learn; the others need none.
@@ -26,8 +28,8 @@ class Ema:
         if not self._live:
             return
         decay = min(self.decay, (1 + self.updates) / (20 + self.updates))
-        averages = list(self.average.values())
-        torch._foreach_lerp_(averages, [self._live[n].detach().float() for n in self.average], 1 - decay)
+        averages = [local(x) for x in self.average.values()]
+        torch._foreach_lerp_(averages, [local(self._live[n].detach()).float() for n in self.average], 1 - decay)
 
     @contextmanager
     @torch.no_grad()
@@ -43,11 +45,11 @@ class Ema:
                 p.copy_(kept[name])
 
     def state_dict(self) -> dict:
-        """For the checkpoint."""
-        return {"updates": self.updates, "average": self.average}
+        """For the checkpoint: whole tensors, whatever the number of processes."""
+        return {"updates": self.updates, "average": {n: whole(x) for n, x in self.average.items()}}
 
     def load_state_dict(self, state: dict) -> None:
         """From the checkpoint; in place, so devices stay."""
         self.updates = state["updates"]
         for name, value in self.average.items():
-            value.copy_(state["average"][name])
+            assign(value, state["average"][name])

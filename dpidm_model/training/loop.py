@@ -5,7 +5,7 @@ import logging
 import math
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from accelerate.utils import DistributedType, broadcast_object_list
 from safetensors import SafetensorError
 from torch.utils.data import DataLoader
 
-from ..checkpoint.file import save_model
+from ..checkpoint.file import build_model, save_model
 from ..cli import progress
 from ..errors import CheckpointError, DPIDMError, InputError
 from ..files import atomic_write_text
+from ..network.model import DPIDM
 from . import build, state
 from .batch import Encoder
 from .config import OptimSection, TrainConfig, load_config, save_config
@@ -27,6 +28,7 @@ from .data.samples import Keys, Sample, Samples
 from .ema import Ema
 from .meter import Meter, log_line
 from .phases import Trainable, phase_of
+from .sharded import whole
 from .step import TrainStep
 from .typed import to_plain
 from .validate import Validation
@@ -93,6 +95,11 @@ class Trainer:
     def say(self, line: str) -> None:
         if self.accelerator.is_main_process:
             self._say(line)
+
+    @property
+    def _sharded(self) -> bool:
+        """Each process keeps a part of every parameter."""
+        return self.accelerator.distributed_type == DistributedType.FSDP
 
     def _refuse_flattening(self) -> None:
         phases = self.config.phases
@@ -265,9 +272,10 @@ class Trainer:
 
     def _validate(self) -> None:
         assert self.validation is not None
-        if self.accelerator.is_main_process:
-            with self.ema.applied():
-                figures, images = self.validation.run(self.model, self.progress.step)
+        with self._averaged() as model:
+            found = self.validation.run(model, self.progress.step) if model is not None else None
+        if found is not None:
+            figures, images = found
             self.say("validation: " + " ".join(f"{k} {v:.4f}" for k, v in figures.items()))
             self._record({f"validation/{k}": v for k, v in figures.items()})
             for tracker in self.accelerator.trackers:
@@ -289,17 +297,32 @@ class Trainer:
     def export(self, path: Path | None = None, dtype: torch.dtype | None = None) -> Path:
         """Write the averaged weights as a model file that nodes and tools load."""
         path = path or self.folder / "model.safetensors"
-        if self.accelerator.is_main_process:
-            info = build.trained_info(self.info, self.config, self.progress.step)
-            try:
-                with self.ema.applied():
-                    save_model(path, self.model, info, dtype)
-            except (OSError, SafetensorError) as error:
-                raise CheckpointError(
-                    f"{path} could not be written ({error}); free some space, then run train.py --export {path}"
-                ) from error
+        info = build.trained_info(self.info, self.config, self.progress.step)
+        with self._averaged() as model:
+            if model is not None:
+                try:
+                    save_model(path, model, info, dtype)
+                except (OSError, SafetensorError) as error:
+                    raise CheckpointError(
+                        f"{path} could not be written ({error}); free some space, then run train.py --export {path}"
+                    ) from error
         self.accelerator.wait_for_everyone()
         return path
+
+    @contextmanager
+    def _averaged(self) -> Iterator[DPIDM | None]:
+        """The network with averaged weights, for the main process only; under FSDP a copy made of all parts."""
+        with self.ema.applied():
+            if not self._sharded:
+                yield self.model if self.accelerator.is_main_process else None
+                return
+            weights = {name: whole(x) for name, x in self.model.state_dict().items()}
+        if not self.accelerator.is_main_process:
+            yield None
+            return
+        copy = build_model(self.model.config, seed=None)
+        copy.load_state_dict(weights, assign=True)
+        yield copy
 
     # -------------------------------------------------------------------------------------------------- checkpoints
 
@@ -332,16 +355,17 @@ class Trainer:
         return not failed
 
     def _resume(self) -> None:
-        """Load the newest whole checkpoint. The main process chooses it, all load it."""
+        """Load the newest whole checkpoint. The main process chooses it, all load it (under FSDP at the same time)."""
         chosen: list[str | None] = [None]
         if self.accelerator.is_main_process:
             if self.folder.is_dir():
                 state.discard_parts(self.folder)
-            path = state.load_newest(self.folder, self._load, self.say)
+            load = (lambda _: None) if self._sharded else self._load
+            path = state.load_newest(self.folder, load, self.say)
             chosen = [str(path) if path else None]
         if self.accelerator.num_processes > 1:
             broadcast_object_list(chosen)
-            if chosen[0] and not self.accelerator.is_main_process:
+            if chosen[0] and (self._sharded or not self.accelerator.is_main_process):
                 self._load(Path(chosen[0]))
         if chosen[0]:
             self._compare(Path(chosen[0]) / "config.yaml")
