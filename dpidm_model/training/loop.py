@@ -13,6 +13,8 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import DistributedType, broadcast_object_list
 from safetensors import SafetensorError
+from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader
 
 from ..checkpoint.file import build_model, save_model
@@ -20,13 +22,14 @@ from ..cli import progress
 from ..errors import CheckpointError, DPIDMError, InputError
 from ..files import atomic_write_text
 from ..network.model import DPIDM
-from . import build, state
+from . import build, deepspeed, state
 from .batch import Encoder
 from .config import OptimSection, TrainConfig, load_config, save_config
 from .control import Control, worker_signals
 from .data.samples import Keys, Sample, Samples
 from .ema import Ema
 from .meter import Meter, log_line
+from .optimizer import enter_phase, make_optimizer
 from .phases import Trainable, phase_of
 from .sharded import whole
 from .step import TrainStep
@@ -71,7 +74,7 @@ class Trainer:
     def __init__(self, config: TrainConfig, say: Callable[[str], None] = progress):
         self.config, self.folder = config, Path(config.output)
         self.accelerator = Accelerator(
-            mixed_precision=config.run.precision,
+            mixed_precision="no" if deepspeed.in_use() else config.run.precision,
             log_with=list(config.run.trackers) or None,
             project_dir=str(self.folder),
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
@@ -82,7 +85,6 @@ class Trainer:
         if config.run.gradient_checkpointing:
             self.model.enable_gradient_checkpointing()
         self.trainable = Trainable.of(self.model, config.phases)
-        self._refuse_flattening()
         self._prepare()
         self.ema = Ema(self.trainable.image | self.trainable.video, config.optim.ema)
         self.accelerator.register_for_checkpointing(self.ema, self.progress)
@@ -101,22 +103,23 @@ class Trainer:
         """Each process keeps a part of every parameter."""
         return self.accelerator.distributed_type == DistributedType.FSDP
 
-    def _refuse_flattening(self) -> None:
-        phases = self.config.phases
-        alternates = phases.image_steps and phases.video_steps and phases.image_groups != phases.video_groups
-        if self.accelerator.distributed_type == DistributedType.DEEPSPEED and alternates:
-            raise InputError(
-                "DeepSpeed flattens the parameters, so its optimiser would also move those frozen in a phase; use DDP "
-                "or FSDP 2 (accelerate config), or train one phase only (phases.image_steps or video_steps 0)"
-            )
+    @property
+    def _deepspeed(self) -> bool:
+        """Its backward pass also moves the weights, and it clips by itself."""
+        return self.accelerator.distributed_type == DistributedType.DEEPSPEED
 
     def _prepare(self) -> None:
-        optim = self.config.optim
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[optim.name]
-        options = {"lr": optim.lr, "betas": optim.betas, "weight_decay": optim.weight_decay}
-        optimizer = kind(self.trainable.parameters(), fused=True, **options)
-        forward = TrainStep(self.model, self.info.schedule, self.config.loss)
+        if self._deepspeed:
+            deepspeed.configure(self.accelerator, self.config)
+        optimizer = make_optimizer(self.trainable, self.config.optim)
+        shared = self._sharded or self._deepspeed
+        forward = TrainStep(self.model, self.info.schedule, self.config.loss, every_gradient=shared)
         self.forward, self.optimizer = self.accelerator.prepare(forward, optimizer)
+        if sum(isinstance(m, FSDPModule) for m in self.forward.modules()) > 1:
+            raise InputError(
+                "FSDP is set to wrap layers; processes whose clips keep or lose the garment run different layers and "
+                "would wait for each other: set fsdp_auto_wrap_policy: NO_WRAP (accelerate config)"
+            )
         self.trainable = self.trainable.bound_to(self.model)  # FSDP replaces parameters
         counts = self.trainable.report(self.model)
         self.say(
@@ -203,9 +206,7 @@ class Trainer:
         """
         phase = phase_of(self.progress.step, self.config.phases)
         active = self.trainable.enter(phase)
-        rate = learning_rate(self.progress.step, self.config.optim, self.config.run.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        enter_phase(self.optimizer, phase, learning_rate(self.progress.step, self.config.optim, self.config.run.steps))
         finite = True
         for number, samples in enumerate(micro):
             self.progress.unreadable += sum(s.unreadable for s in samples)
@@ -213,12 +214,21 @@ class Trainer:
             last = number == len(micro) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.forward):
                 loss, losses_B, tra = self.forward(batch, phase)
-                self.accelerator.backward(loss / len(micro))
-            finite = finite and bool(torch.isfinite(loss))
+                finite = finite and bool(torch.isfinite(loss))
+                self._backward(loss / len(micro), last)
             meter.add(phase, losses_B, batch.t_B, float(tra), batch.x0_BFCHW.shape[:2].numel())
         norm = self.accelerator.clip_grad_norm_(active, self.config.optim.clip or math.inf)
-        meter.step(float(norm) if norm is not None else 0.0)
-        return self._update(finite and (norm is None or bool(torch.isfinite(norm))))
+        size = float(norm) if norm is not None else 0.0
+        meter.step(size)
+        return self._update(finite and math.isfinite(size))
+
+    def _backward(self, loss: Tensor, last: bool) -> None:
+        """DeepSpeed moves the weights at the last micro-batch of a step, so a broken one must not reach it."""
+        if self._deepspeed:
+            self.accelerator.sync_gradients = last
+            if self.control.agree(not bool(torch.isfinite(loss)))[0]:
+                return
+        self.accelerator.backward(loss)
 
     def _update(self, finite: bool) -> bool:
         """Move the weights if all processes are finite; returns whether the step was skipped."""
@@ -355,17 +365,18 @@ class Trainer:
         return not failed
 
     def _resume(self) -> None:
-        """Load the newest whole checkpoint. The main process chooses it, all load it (under FSDP at the same time)."""
+        """Load the newest whole checkpoint. The main process chooses it, all load it."""
+        together = self._sharded or self._deepspeed  # loading exchanges data
         chosen: list[str | None] = [None]
         if self.accelerator.is_main_process:
             if self.folder.is_dir():
                 state.discard_parts(self.folder)
-            load = (lambda _: None) if self._sharded else self._load
+            load = (lambda _: None) if together else self._load
             path = state.load_newest(self.folder, load, self.say)
             chosen = [str(path) if path else None]
         if self.accelerator.num_processes > 1:
             broadcast_object_list(chosen)
-            if chosen[0] and (self._sharded or not self.accelerator.is_main_process):
+            if chosen[0] and (together or not self.accelerator.is_main_process):
                 self._load(Path(chosen[0]))
         if chosen[0]:
             self._compare(Path(chosen[0]) / "config.yaml")

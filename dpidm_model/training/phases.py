@@ -63,9 +63,13 @@ class Trainable:
         now = dict(model.named_parameters())
         return Trainable({n: now[n] for n in self.image}, {n: now[n] for n in self.video})
 
-    def parameters(self) -> list[nn.Parameter]:
-        """All that learn at some time, each once, in a fixed order."""
-        return list((self.image | self.video).values())
+    def by_phases(self) -> dict[tuple[str, ...], list[nn.Parameter]]:
+        """All that learn at some time, by the phases they learn in."""
+        groups: dict[tuple[str, ...], list[nn.Parameter]] = {}
+        for name, parameter in (self.image | self.video).items():
+            phases = tuple(p for p, own in ((IMAGE, self.image), (VIDEO, self.video)) if name in own)
+            groups.setdefault(phases, []).append(parameter)
+        return groups
 
     def enter(self, phase: str) -> list[nn.Parameter]:
         """Gradients on for the phase's parameters and off for the others; returns the phase's."""

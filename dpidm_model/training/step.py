@@ -42,11 +42,15 @@ def _channel_weights(loss: LossSection, channels: int) -> Tensor | None:
 
 
 class TrainStep(nn.Module):
-    """Batch -> losses. Gradients reach whatever parameters have them on (see phases.Trainable)."""
+    """Batch -> losses. Gradients reach whatever parameters have them on (see phases.Trainable).
 
-    def __init__(self, model: DPIDM, schedule: ScheduleConfig, loss: LossSection):
+    every_gradient: parameters that a batch does not use get a gradient of zero instead of none. FSDP and DeepSpeed put
+    the processes' gradients together without asking who has which.
+    """
+
+    def __init__(self, model: DPIDM, schedule: ScheduleConfig, loss: LossSection, *, every_gradient: bool = False):
         super().__init__()
-        self.model, self.schedule, self.loss = model, schedule, loss
+        self.model, self.schedule, self.loss, self.every_gradient = model, schedule, loss, every_gradient
         self.tra_layers = tuple(model.layer_names()[-loss.tra_layers :]) if loss.tra_layers else ()
         self.register_buffer("alphas", alphas_cumprod(schedule).float(), persistent=False)
         self.channels_C: Tensor | None
@@ -66,7 +70,10 @@ class TrainStep(nn.Module):
                 losses_B = losses_B.index_put((index_B,), self._denoise(part, half, phase, maps))
                 if maps:
                     tra = tra + tra_loss(maps, gamma=self.loss.tra_gamma) * (len(part) / len(batch))
-        return losses_B.mean() + self.loss.tra_weight * tra, losses_B.detach(), tra.detach()
+        loss = losses_B.mean() + self.loss.tra_weight * tra
+        if self.every_gradient and bool(batch.drop_B.all()):  # the conditional half uses all there are
+            loss = loss + 0 * sum(p.flatten()[0] for p in self.parameters() if p.requires_grad)
+        return loss, losses_B.detach(), tra.detach()
 
     def _wants_tra(self, half: str, phase: str) -> bool:
         return half == "cond" and phase == VIDEO and self.loss.tra_weight > 0 and bool(self.tra_layers)

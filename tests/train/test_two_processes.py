@@ -1,5 +1,6 @@
 """train.py itself, as users start it: one process against two (gloo, CPU), signals, a full disk."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -55,10 +56,10 @@ def start(config, *overrides, launcher: Path | None = None, **environment):
     return subprocess.Popen(command, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
 
 
-def finish(process):
+def finish(process) -> dict:
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err[-4000:]
-    return json.loads(out.strip().splitlines()[-1]) if out.strip() else None
+    return json.loads(out.strip().splitlines()[-1]) if out.strip() else {}
 
 
 def free_port():
@@ -94,28 +95,57 @@ def logged(result: dict, name: str) -> list:
     return [values[name] for values in map(json.loads, lines) if name in values]
 
 
-FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP"}
-FSDP["FSDP_TRANSFORMER_CLS_TO_WRAP"] = "ResnetBlock2D,GarmentBlock,TemporalBlock,FeedForward"  # as in docs/training.md
+FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_AUTO_WRAP_POLICY": "NO_WRAP"}
+DEEPSPEED = {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "1", "DS_ACCELERATOR": "cpu"}
+SHARDED = {"fsdp": (FSDP, "pytorch_model_fsdp_0"), "deepspeed": (DEEPSPEED, "pytorch_model/*zero_pp_rank_1*")}
+ON_CPUS = Path(__file__).parent / "sharded_on_cpus.py"
+
+
+def need(way: str) -> None:
+    if way == "deepspeed" and importlib.util.find_spec("deepspeed") is None:
+        pytest.skip("deepspeed is not installed: .venv/bin/pip install deepspeed")
 
 
 @pytest.mark.slow
-def test_fsdp_trains_validates_resumes_and_exports_like_one_process(config, tmp_path):
-    """Two sharded processes, stopped after three steps, against one that goes through."""
-    changes = [
-        "optim.ema=0.9",
-        "run.validate_every=5",
-        "data.validation={kind: synthetic, split: val, clips: 1, frames: 3}",
-    ]
+@pytest.mark.parametrize("way", SHARDED)
+def test_sharded_processes_train_validate_resume_and_export_like_one(config, tmp_path, way):
+    """Two processes that share the states, stopped after three steps, against one that goes through.
+
+    Half of the clips lose their garment, so that some processes have none to encode.
+    """
+    need(way)
+    environment, proof = SHARDED[way]
+    changes = ["optim.ema=0.9", "optim.accumulate=2", "run.validate_every=5", "loss.garment_drop=0.5"]
+    changes.append("data.validation={kind: synthetic, split: val, clips: 1, frames: 3}")
     one = finish(start(config, f"output={tmp_path / 'one'}", *changes))
-    sharded = {"launcher": Path(__file__).parent / "sharded_on_cpus.py", **FSDP}
     changes.append(f"output={tmp_path / 'two'}")
-    start_two(config, *changes, "run.steps=3", **sharded)
-    two = start_two(config, *changes, **sharded)
-    assert list(tmp_path.glob("two/step-*/pytorch_model_fsdp_0"))  # it was sharded
+    start_two(config, *changes, "run.steps=3", launcher=ON_CPUS, **environment)
+    two = start_two(config, *changes, launcher=ON_CPUS, **environment)
+    assert list(tmp_path.glob(f"two/step-00000005/{proof}"))  # it was sharded
     assert logged(two, "grad_norm") == pytest.approx(logged(one, "grad_norm"), rel=1e-4)
     assert len(logged(two, "grad_norm")) == 5
     assert logged(two, "validation/loss")[-1] == pytest.approx(logged(one, "validation/loss")[-1], rel=1e-4)
     assert largest_difference(one, two) <= 1e-5
+
+
+WRAPPED = {"FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP", "FSDP_TRANSFORMER_CLS_TO_WRAP": "FeedForward"}
+REFUSED = {
+    "fsdp": (WRAPPED, "NO_WRAP"),
+    "deepspeed": ({"ACCELERATE_DEEPSPEED_ZERO_STAGE": "2"}, "ZeRO stage 2 found"),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", REFUSED)
+def test_sharding_that_cannot_work_is_refused(config, tmp_path, way):
+    need(way)
+    change, said = REFUSED[way]
+    alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    process = start(config, f"output={tmp_path}", launcher=ON_CPUS, **{**SHARDED[way][0], **alone, **change})
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert said in err, err[-3000:]
+    assert "Traceback" not in err
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 import torch
 from accelerate import Accelerator
@@ -84,8 +85,13 @@ class GarmentTrainer:
         if state:
             self._restore(state)
 
+    @property
+    def _bare(self) -> nn.Module:
+        """The network without what accelerate puts around it."""
+        return cast(nn.Module, self.accelerator.unwrap_model(self.net))
+
     def _restore(self, state: dict) -> None:
-        self.accelerator.unwrap_model(self.net).load_state_dict(state["net"])
+        self._bare.load_state_dict(state["net"])
         self.ema.load_state_dict(state["ema"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = int(state["step"])
@@ -93,7 +99,7 @@ class GarmentTrainer:
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
-            net = self.accelerator.unwrap_model(self.net).state_dict()
+            net = self._bare.state_dict()
             state = {"net": net, "ema": self.ema.state_dict(), "optimiser": self.optimiser.state_dict()}
             save_state(self.folder, self.step, state)
 
@@ -135,7 +141,7 @@ class GarmentTrainer:
         self.optimiser.step()
         self.optimiser.zero_grad()
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        _average_in(self.ema, self.accelerator.unwrap_model(self.net), decay)
+        _average_in(self.ema, self._bare, decay)
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def _log(self, entry: dict) -> None:
