@@ -109,6 +109,8 @@ class Trainer:
         return self.accelerator.distributed_type == DistributedType.DEEPSPEED
 
     def _prepare(self) -> None:
+        if self._sharded and not self.accelerator.is_fsdp2:
+            raise InputError("FSDP version 1 found, 2 expected; set fsdp_version: 2 (accelerate config)")
         if self._deepspeed:
             deepspeed.configure(self.accelerator, self.config)
         optimizer = make_optimizer(self.trainable, self.config.optim)

@@ -130,8 +130,9 @@ def test_sharded_processes_train_validate_resume_and_export_like_one(config, tmp
 
 WRAPPED = {"FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP", "FSDP_TRANSFORMER_CLS_TO_WRAP": "FeedForward"}
 REFUSED = {
-    "fsdp": (WRAPPED, "NO_WRAP"),
-    "deepspeed": ({"ACCELERATE_DEEPSPEED_ZERO_STAGE": "2"}, "ZeRO stage 2 found"),
+    "wrapped": (FSDP | WRAPPED, "NO_WRAP"),
+    "fsdp 1": (FSDP | {"FSDP_VERSION": "1"}, "fsdp_version: 2"),
+    "deepspeed": (DEEPSPEED | {"ACCELERATE_DEEPSPEED_ZERO_STAGE": "2"}, "ZeRO stage 2 found"),
 }  # fmt: skip
 
 
@@ -139,9 +140,9 @@ REFUSED = {
 @pytest.mark.parametrize("way", REFUSED)
 def test_sharding_that_cannot_work_is_refused(config, tmp_path, way):
     need(way)
-    change, said = REFUSED[way]
+    environment, said = REFUSED[way]
     alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
-    process = start(config, f"output={tmp_path}", launcher=ON_CPUS, **{**SHARDED[way][0], **alone, **change})
+    process = start(config, f"output={tmp_path}", launcher=ON_CPUS, **alone, **environment)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 1
     assert said in err, err[-3000:]
