@@ -122,6 +122,10 @@ class Trainer:
                 "FSDP is set to wrap layers; processes whose clips keep or lose the garment run different layers and "
                 "would wait for each other: set fsdp_auto_wrap_policy: NO_WRAP (accelerate config)"
             )
+        if self.accelerator.mixed_precision == "fp16" and self.accelerator.scaler is None:
+            self.say(
+                f"fp16 needs a GPU; on {self.accelerator.device.type} this run computes in float32 (or choose bf16)"
+            )
         self.trainable = self.trainable.bound_to(self.model)  # FSDP replaces parameters
         counts = self.trainable.report(self.model)
         self.say(
@@ -235,9 +239,11 @@ class Trainer:
     def _update(self, finite: bool) -> bool:
         """Move the weights if all processes are finite; returns whether the step was skipped."""
         (bad,) = self.control.agree(not finite)
-        if self.accelerator.scaler is not None:
-            self.optimizer.step()  # fp16: the scaler skips by itself and lowers its scale
-            bad = self.accelerator.optimizer_step_was_skipped
+        scaler = self.accelerator.scaler
+        if scaler is not None:  # fp16: the scaler skips by itself and lowers its scale
+            scale = scaler.get_scale()
+            self.optimizer.step()
+            bad = scaler.get_scale() < scale  # accelerate does not notice it with a fused optimiser
         elif not bad:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

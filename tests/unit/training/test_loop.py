@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from dpidm_model.checkpoint.file import load_model
@@ -133,6 +134,56 @@ def test_twenty_steps_equal_ten_and_resume_and_ten_bit_for_bit(tmp_path, make_co
     a, b = whole.optimizer.state_dict()["state"], second.optimizer.state_dict()["state"]
     assert a.keys() == b.keys()
     assert all(torch.equal(a[i][k], b[i][k]) for i in a for k in a[i])
+
+
+@pytest.fixture
+def scaled(monkeypatch):
+    """accelerate makes a gradient scaler on GPUs only; torch's works on a CPU just as well."""
+    begin = Accelerator.__init__
+
+    def with_scaler(self, *args, **kwargs):
+        begin(self, *args, **kwargs)
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=3)
+
+    monkeypatch.setattr(Accelerator, "__init__", with_scaler)
+
+
+def test_a_gradient_scaler_counts_what_it_skips_and_resumes_bit_for_bit(tmp_path, make_config, scaled):
+    """fp16: the scale shrinks after an overflow, grows after quiet steps, and goes into the checkpoint."""
+
+    def step(run, broken=False):
+        encode = run.encoder._encode
+        if broken:
+            run.encoder._encode = lambda images: encode(images) * float("inf")
+        one_step(run)
+        run.encoder._encode = encode
+
+    changes = ("data.workers=0", "loss.garment_drop=0", "run.steps=8", "run.precision=fp16")
+    whole, first = (trainer(make_config(tmp_path / name, *changes)) for name in "ab")
+    scaler = whole.accelerator.scaler
+    for number in range(6):
+        before, ema = weights(whole.model), {n: v.clone() for n, v in whole.ema.average.items()}
+        step(whole, broken=number == 1)
+        if number == 1:
+            assert changed(before, weights(whole.model)) == set()
+            assert all(torch.equal(v, whole.ema.average[n]) for n, v in ema.items())
+            assert (whole.progress.skipped, scaler.get_scale()) == (1, 512.0)
+    assert (whole.progress.skipped, whole.progress.skipped_in_a_row, scaler.get_scale()) == (1, 0, 1024.0)
+    for number in range(4):
+        step(first, broken=number == 1)
+    assert first.save()
+    second = trainer(make_config(tmp_path / "b", *changes))
+    assert second.accelerator.scaler.get_scale() == 512.0
+    for _ in range(2):
+        step(second)
+    assert second.accelerator.scaler.get_scale() == 1024.0
+    assert changed(weights(whole.model), weights(second.model)) == set()
+
+
+def test_fp16_on_a_cpu_is_said_to_be_float32(tmp_path, make_config):
+    lines = []
+    trainer(make_config(tmp_path, "run.precision=fp16"), lines)
+    assert any("float32" in line for line in lines)
 
 
 def test_loader_processes_change_nothing(tmp_path, make_config):
