@@ -4,6 +4,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -59,11 +60,28 @@ def feeding_seconds(frames: int = 8) -> dict:
     return {"render_seconds_per_frame": (made - start) / count, "draw_seconds_per_frame": (drawn - made) / count}
 
 
+def random_batch(config, clips: int, frames: int, height: int, width: int, device: str = "cpu"):
+    """A batch of noise for pictures of height x width."""
+    from dpidm_model.training.batch import Batch
+
+    latent, picture = (config.latent_channels, height // 8, width // 8), (3, height, width)
+    return Batch(
+        x0_BFCHW=torch.randn(clips, frames, *latent, device=device),
+        noise_BFCHW=torch.randn(clips, frames, *latent, device=device),
+        agnostic_BFCHW=torch.randn(clips, frames, *latent, device=device),
+        mask_BF1HW=torch.ones(clips, frames, 1, *latent[1:], device=device),
+        poses_BF3HW=torch.rand(clips, frames, *picture, device=device),
+        garment_BCHW=torch.randn(clips, *latent, device=device),
+        garment_poses_B3HW=torch.rand(clips, *picture, device=device),
+        t_B=torch.arange(clips, device=device) * 100,
+        drop_B=torch.zeros(clips, dtype=torch.bool, device=device),
+    )
+
+
 def step_seconds() -> dict:
     """Seconds a frame of dpidm-tiny's training step at 128x96, forward and backward, of each phase."""
     from dpidm_model.checkpoint.file import build_model
     from dpidm_model.config import PRESETS
-    from dpidm_model.training.batch import Batch
     from dpidm_model.training.config import LossSection
     from dpidm_model.training.step import TrainStep
 
@@ -71,18 +89,7 @@ def step_seconds() -> dict:
     step = TrainStep(build_model(config, 0), schedule, LossSection())
     seconds = {}
     for phase, clips, frames in (("image", 8, 1), ("video", 1, 8)):
-        latent, picture = (config.latent_channels, 16, 12), (3, 128, 96)
-        batch = Batch(
-            x0_BFCHW=torch.randn(clips, frames, *latent),
-            noise_BFCHW=torch.randn(clips, frames, *latent),
-            agnostic_BFCHW=torch.randn(clips, frames, *latent),
-            mask_BF1HW=torch.ones(clips, frames, 1, *latent[1:]),
-            poses_BF3HW=torch.rand(clips, frames, *picture),
-            garment_BCHW=torch.randn(clips, *latent),
-            garment_poses_B3HW=torch.rand(clips, *picture),
-            t_B=torch.arange(clips) * 100,
-            drop_B=torch.zeros(clips, dtype=torch.bool),
-        )
+        batch = random_batch(config, clips, frames, 128, 96)
         times = []
         for _ in range(3):
             start = time.perf_counter()
@@ -90,6 +97,73 @@ def step_seconds() -> dict:
             times.append(time.perf_counter() - start)
         seconds[f"{phase}_step_seconds_per_frame"] = min(times) / (clips * frames)
     return seconds
+
+
+def device_step(device: str, preset: str = "sd15", frames: int = 24, height: int = 512, width: int = 384) -> dict:
+    """A whole step of phase (ii) in bf16 with gradient checkpointing and AdamW, one clip.
+
+    Returns seconds, peak memory (GiB, GPUs only), operations, and their rate as a share of what a large bf16 matrix
+    product reaches on the same device. Layers run a second time by checkpointing count as operations.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from dpidm_model.checkpoint.file import build_model
+    from dpidm_model.config import PRESETS
+    from dpidm_model.training.config import LossSection, OptimSection, PhaseSection
+    from dpidm_model.training.optimizer import enter_phase, make_optimizer
+    from dpidm_model.training.phases import VIDEO, Trainable
+    from dpidm_model.training.step import TrainStep
+
+    config, schedule = PRESETS[preset]
+    model = build_model(config, 0).to(device)
+    model.enable_gradient_checkpointing()
+    trainable = Trainable.of(model, PhaseSection())
+    optimizer = make_optimizer(trainable, OptimSection())
+    train = TrainStep(model, schedule, LossSection()).to(device)
+    batch = random_batch(config, 1, frames, height, width, device)
+    trainable.enter(VIDEO)
+
+    def step() -> None:
+        enter_phase(optimizer, VIDEO, 1e-5)
+        with torch.autocast(torch.device(device).type, torch.bfloat16):
+            loss = train(batch, VIDEO)[0]
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    with FlopCounterMode(display=False) as counter:  # also the warm-up
+        step()
+    seconds = _fastest(step, device)
+    peak, rate = _matmul_rate(device), counter.get_total_flops() / seconds
+    found = {
+        "seconds_per_step": seconds,
+        "teraflop_per_step": counter.get_total_flops() / 1e12,
+        "share_of_matmul_peak": rate / peak,
+        "matmul_peak_teraflop_per_second": peak / 1e12,
+    }
+    if device.startswith("cuda"):
+        found["peak_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
+    return found
+
+
+def _matmul_rate(device: str) -> float:
+    """Operations a second of a bf16 matrix product, large enough for the device."""
+    side = 8192 if device.startswith("cuda") else 512
+    a, b = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
+    return 2 * side**3 / _fastest(lambda: a @ b, device)
+
+
+def _fastest(call: Callable[[], object], device: str, times: int = 5) -> float:
+    """Seconds of the fastest of some calls."""
+
+    def seconds() -> float:
+        start = time.perf_counter()
+        call()
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    return min(seconds() for _ in range(times))
 
 
 def run() -> dict:
@@ -108,4 +182,5 @@ def run() -> dict:
         "tra_seconds": seconds,
         **steps,
         **feeding,
+        "gpu_step": device_step("cuda") if torch.cuda.is_available() else "not measured: no CUDA device",
     }
