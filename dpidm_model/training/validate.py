@@ -16,6 +16,7 @@ from ..config import ScheduleConfig
 from ..evaluation.image import psnr, ssim
 from ..files import atomic_path
 from ..frames.contact_sheet import contact_sheet
+from ..frames.video import write_frames
 from ..handovers import PoseTrack
 from ..network.model import DPIDM
 from ..pose.pictures import garment_picture, pose_pictures
@@ -31,6 +32,7 @@ from .data.samples import Sample
 from .phases import IMAGE, VIDEO
 from .step import TrainStep
 
+FPS = 8.0  # of the validation videos
 LEVELS = (0.95, 0.8, 0.6, 0.35)  # of the timesteps; clip i is measured at level i % 4
 
 
@@ -111,7 +113,10 @@ class Validation:
         self.count = min(config.run.validate_clips, len(clips))
 
     def run(self, model: DPIDM, step: int) -> tuple[dict[str, float], np.ndarray]:
-        """Figures (loss, loss/level*, psnr_in_mask, ssim) and contact sheets (N, H, W, 3); sheets are saved as PNG."""
+        """Figures (loss, loss/level*, psnr_in_mask, ssim) and contact sheets (N, H, W, 3).
+
+        Sheets are saved as PNG, and each clip as a video: the truth on the left, the result on the right.
+        """
         samples = [plain_sample(self._read(i), seed=i) for i in range(self.count)]
         figures = self._losses(model, samples)
         sheets, psnrs, ssims = [], [], []
@@ -120,7 +125,10 @@ class Validation:
             psnrs.append(psnr(result, sample.clip.frames_FHW3, sample.clip.mask_FHW))
             ssims += [ssim(a, b) for a, b in zip(result, sample.clip.frames_FHW3)]
             sheets.append(self._sheet(sample, result, f"step {step}  {sample.clip.name}"))
-            self._save(sheets[-1], f"validation/step-{step:08d}-{index}.png")
+            name = f"validation/step-{step:08d}-{index}"
+            self._save(sheets[-1], f"{name}.png")
+            both = np.concatenate([sample.clip.frames_FHW3, result], 2)
+            write_frames(self.folder / f"{name}.mp4", both, FPS)
         figures |= {"psnr_in_mask": float(np.mean(psnrs)), "ssim": float(np.mean(ssims))}
         return figures, _same_size(sheets)
 

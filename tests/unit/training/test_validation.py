@@ -13,6 +13,7 @@ import train
 from dpidm_model import vae
 from dpidm_model.checkpoint.file import load_model
 from dpidm_model.evaluation.image import colour_error, identify, psnr, ssim
+from dpidm_model.frames.video import read_frames
 from dpidm_model.training.build import TINY_VAE
 from dpidm_model.training.ema import Ema
 from dpidm_model.training.loop import Trainer
@@ -42,7 +43,8 @@ def test_validation_figures_sheets_and_tracker(tmp_path, make_config):
         "run.validate_every=2", "run.validate_clips=2", "run.validate_frames=3", "run.trackers=[tensorboard]",
     )  # fmt: skip
     lines = []
-    Trainer(config, say=lines.append).run()
+    run = Trainer(config, say=lines.append)
+    run.run()
     assert any(line.startswith("validation: loss") for line in lines)
     record = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()][-1]
     assert {"validation/loss", "validation/loss/t0.95", "validation/psnr_in_mask", "validation/ssim"} <= set(record)
@@ -50,6 +52,10 @@ def test_validation_figures_sheets_and_tracker(tmp_path, make_config):
     sheets = sorted((tmp_path / "validation").glob("step-00000002-*.png"))
     assert len(sheets) == 2
     assert cv2.imread(str(sheets[0])).std() > 10
+    shown = list(read_frames(sheets[0].with_suffix(".mp4")))
+    assert [x.shape for x in shown] == [(64, 96, 3)] * 3
+    truth = run.validation.clips.read(0, [0, 1, 2]).frames_FHW3
+    assert psnr(np.stack(shown)[:, :, :48], truth) > 25  # the left half is what it says
 
 
 def test_validation_is_the_same_every_time(tmp_path, make_config):
