@@ -220,8 +220,8 @@ class Trainer:
             last = number == len(micro) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.forward):
                 loss, losses_B, tra = self.forward(batch, phase)
-                finite = finite and bool(torch.isfinite(loss))
                 self._backward(loss / len(micro), last)
+            finite = finite and bool(torch.isfinite(loss))
             meter.add(phase, losses_B, batch.t_B, float(tra), batch.x0_BFCHW.shape[:2].numel())
         norm = self.accelerator.clip_grad_norm_(active, self.config.optim.clip or math.inf)
         size = float(norm) if norm is not None else 0.0
