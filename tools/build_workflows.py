@@ -50,7 +50,7 @@ def quickstart() -> tuple[dict[str, Node], dict[str, str]]:
         "clip": Node("GetVideoComponents", 1, {"video": Link("video", "VIDEO")}),
         "human": Node("DPIDMHumanPose", 1, {"images": frames}),
         "crop": Node("DPIDMCropToPerson", 1, {"images": frames, "pose": Link("human", "pose"), **size}),
-        "garment_pose": Node("DPIDMGarmentPose", 1, {"image": photo}, room=60),
+        "garment_pose": Node("DPIDMGarmentPose", 1, {"image": photo}, room=420),
         "fit": Node("DPIDMFitGarment", 1, {"image": photo, "pose": garment_pose, "garment_mask": garment_mask, **size}),
         "mask": Node("DPIDMAgnosticMask", 2, {"images": crop, "pose": crop_pose, "category": "upper"}),
         "agnostic": Node("VAEEncode", 2, {"pixels": Link("mask", "agnostic"), "vae": vae}, "Encode agnostic video"),
