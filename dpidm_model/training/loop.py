@@ -108,14 +108,19 @@ class Trainer:
         """Its backward pass also moves the weights, and it clips by itself."""
         return self.accelerator.distributed_type == DistributedType.DEEPSPEED
 
+    @property
+    def _states_are_shared(self) -> bool:
+        """No process holds all of the optimiser's state: gradients and checkpoints take all processes together."""
+        return self._sharded or self._deepspeed
+
     def _prepare(self) -> None:
         if self._sharded and not self.accelerator.is_fsdp2:
             raise InputError("FSDP version 1 found, 2 expected; set fsdp_version: 2 (accelerate config)")
         if self._deepspeed:
             deepspeed.configure(self.accelerator, self.config)
         optimizer = make_optimizer(self.trainable, self.config.optim)
-        shared = self._sharded or self._deepspeed
-        forward = TrainStep(self.model, self.info.schedule, self.config.loss, every_gradient=shared)
+        loss = self.config.loss
+        forward = TrainStep(self.model, self.info.schedule, loss, every_gradient=self._states_are_shared)
         self.forward, self.optimizer = self.accelerator.prepare(forward, optimizer)
         if sum(isinstance(m, FSDPModule) for m in self.forward.modules()) > 1:
             raise InputError(
@@ -374,17 +379,16 @@ class Trainer:
 
     def _resume(self) -> None:
         """Load the newest whole checkpoint. The main process chooses it, all load it."""
-        together = self._sharded or self._deepspeed  # loading exchanges data
         chosen: list[str | None] = [None]
         if self.accelerator.is_main_process:
             if self.folder.is_dir():
                 state.discard_parts(self.folder)
-            load = (lambda _: None) if together else self._load
+            load = (lambda _: None) if self._states_are_shared else self._load
             path = state.load_newest(self.folder, load, self.say)
             chosen = [str(path) if path else None]
         if self.accelerator.num_processes > 1:
             broadcast_object_list(chosen)
-            if chosen[0] and (together or not self.accelerator.is_main_process):
+            if chosen[0] and (self._states_are_shared or not self.accelerator.is_main_process):
                 self._load(Path(chosen[0]))
         if chosen[0]:
             self._compare(Path(chosen[0]) / "config.yaml")
