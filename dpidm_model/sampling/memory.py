@@ -12,7 +12,8 @@ from .guidance import Guidance
 
 logger = logging.getLogger(__name__)
 
-_PHRASES = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
+_NO_KERNEL = "could not create a primitive"  # oneDNN, when it gets no memory for a kernel's machine code
+_PHRASES = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory", _NO_KERNEL)
 
 
 class Denoise(Protocol):
@@ -37,6 +38,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in _PHRASES)
+
+
+def do_without_onednn(error: BaseException) -> None:
+    """Turn torch's oneDNN layers off, for this process, if `error` says that oneDNN could not make a kernel.
+
+    Once refused memory for a kernel's code, oneDNN's code generator keeps that error for its thread: every kernel
+    it has not made yet fails from then on, whatever memory is free. The host runs all graphs in one thread.
+    """
+    if _NO_KERNEL in str(error) and torch.backends.mkldnn.set_flags(False)[0]:
+        logger.warning(
+            "DPIDM: oneDNN got no memory for a kernel and fails from now on; using slower layers until restart"
+        )
 
 
 def first_line(error: BaseException) -> str:
@@ -84,6 +97,7 @@ class Predictor:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
+                do_without_onednn(error)
                 reason = first_line(error)
             self._do_with_less(half, reason)  # outside the handler: its traceback holds the activations
         return done

@@ -16,7 +16,7 @@ from ..network.conditions import TryOnConditions
 from ..network.model import DPIDM
 from .denoise import ClipConditions, NetworkDenoise, Place
 from .latents import check_latents, from_network, garment_cells, latent_mask, to_network
-from .memory import Predictor, first_line, is_out_of_memory, too_much
+from .memory import Predictor, do_without_onednn, first_line, is_out_of_memory, too_much
 from .poses import PoseClip
 from .resume import StateFile
 from .sampler import SamplerConfig, sample
@@ -140,6 +140,7 @@ def sample_tryon(
         denoise = NetworkDenoise(network, make_conditions(network, inputs, place), place)
     except Exception as error:
         if is_out_of_memory(error):
+            do_without_onednn(error)
             raise too_much("out of memory while the garment was encoded", first_line(error), place.need) from error
         raise
     predictor = Predictor(

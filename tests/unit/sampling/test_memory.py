@@ -1,6 +1,9 @@
 """Out of memory: less at once, then a clear error; and the estimate made before the start."""
 
 import logging
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -48,6 +51,46 @@ def test_out_of_memory_at_the_smallest_is_a_clear_error(setup, windows):
     predictor = Predictor(Limited(setup, 0), config.guidance, 3, need="a window needs about 9.9 GiB")
     with pytest.raises(OutOfMemoryError, match=r"2.00 GiB.*9.9 GiB.*lower the frames per window"):
         sample(predictor, config, setup.schedule, tuple(setup.inputs.agnostic_FCHW.shape))
+
+
+ONEDNN_WITHOUT_MEMORY = """
+import resource
+import torch
+from dpidm_model.sampling.guidance import Guidance
+from dpidm_model.sampling.memory import Predictor
+
+def layer(channels):
+    return torch.nn.functional.conv2d(torch.ones(1, channels, 20, 20), torch.ones(channels, channels, 3, 3))
+
+def denoise(x, t, frames, half):
+    for channels in range(16, 208, 8):  # a kernel each; their pages have to come from the system
+        layer(channels)
+    return x
+
+torch.set_num_threads(1)
+layer(8)
+held = [torch.zeros(1_000_000) for _ in range(100)]
+del held  # stays with this process: tensors have memory, kernels have none
+soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+pages = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (pages, hard))
+x = torch.ones(4, 1, 1, 1)
+out = Predictor(denoise, Guidance(), 2)(list(x), torch.tensor(1), [[0]] * 4, "cond")
+resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+assert torch.equal(torch.stack(out), x)
+assert layer(256)[0, 0, 0, 0] == 256 * 9
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's limit of a process's memory")
+def test_onednn_that_got_no_memory_for_a_kernel_is_done_without():
+    """In its own process: the real failure, which lasts as long as its thread does."""
+    keep = {"MALLOC_TRIM_THRESHOLD_": str(10**11), "MALLOC_MMAP_THRESHOLD_": str(10**9)}
+    command = [sys.executable, "-c", ONEDNN_WITHOUT_MEMORY]
+    done = subprocess.run(command, env=os.environ | keep, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "oneDNN got no memory for a kernel" in done.stderr
+    assert "going on with one" in done.stderr
 
 
 def test_other_errors_are_not_taken_for_out_of_memory(setup):
