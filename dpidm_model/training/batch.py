@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..config import DPIDMConfig, ScheduleConfig
 from ..sampling.latents import latent_mask, to_network
+from .data.base import Clip
 from .data.samples import Sample
 from .losses import draw_timesteps
 
@@ -23,7 +24,7 @@ GREY = 127  # the agnostic area's colour
 class Batch:
     """One micro-batch of one process, on the device. Latents are scaled; pictures are 0..1, 8x the latents' size.
 
-    t_B: timesteps.  drop_B: clips to be denoised without garment.
+    t_B: timesteps.  drop_B: clips to be denoised without garment.  origin_BF3HW: see correspondence_loss.
     """
 
     x0_BFCHW: Tensor
@@ -36,6 +37,7 @@ class Batch:
     t_B: Tensor
     drop_B: Tensor
     clip_BE: Tensor | None = None
+    origin_BF3HW: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.t_B)
@@ -137,4 +139,14 @@ class Encoder:
             t_B=draw_timesteps(uniform, steps, self._bias).to(self.device),
             drop_B=torch.tensor([s.drop for s in samples]).to(self.device),
             clip_BE=self._embed(garments) if self._embed else None,
+            origin_BF3HW=_origins(clips, self.device),
         )
+
+
+def _origins(clips: Sequence[Clip], device: torch.device | str) -> Tensor | None:
+    """What is known of where worn cloth lies on the garment: no cover for clips that do not know; None if none does."""
+    known = [c.origin_FHW3 for c in clips if c.origin_FHW3 is not None]
+    if not known:
+        return None
+    parts = [np.zeros_like(known[0]) if c.origin_FHW3 is None else c.origin_FHW3 for c in clips]
+    return rearrange(torch.from_numpy(np.stack(parts)).to(device).float(), "b f h w c -> b f c h w")

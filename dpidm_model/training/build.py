@@ -137,14 +137,19 @@ def clip_embedding(folder: str, device: torch.device | str) -> Callable[[Tensor]
     return embed
 
 
-def clip_set(source: Source, data: DataSection) -> ClipSet:
-    """The clips of one source."""
+def clip_set(source: Source, data: DataSection, origin: bool = False) -> ClipSet:
+    """The clips of one source.  origin: with what the correspondence loss needs, where it is known."""
     size = (data.width, data.height)
     if source.kind == "synthetic":
         from .data.synthetic import SyntheticClips
 
         return SyntheticClips(
-            split=source.split, clips=source.clips, size=size, frames=source.frames, garments=source.garments
+            split=source.split,
+            clips=source.clips,
+            size=size,
+            frames=source.frames,
+            garments=source.garments,
+            origin=origin,
         )
     assert source.root is not None
     entries = list_entries(source.kind, source.root, source.split, source.prepared, source.categories)

@@ -144,7 +144,9 @@ class LossSection:
     """garment_drop: share of clips without garment, for guidance (not in the paper: 0.1).  weighting, snr_gamma: see
     losses.loss_weights.  timestep_bias: see losses.draw_timesteps.  background, channel_weights: see
     losses.denoising_loss (not in the paper; () = all channels alike).
-    tra_weight: lambda (paper: 1e-3 on video, 0 on images).  tra_gamma, tra_layers: paper, 0.5 and the last two."""
+    tra_weight: lambda (paper: 1e-3 on video, 0 on images).  tra_gamma, tra_layers: paper, 0.5 and the last two.
+    correspondence_weight: of correspondence.correspondence_loss in the last correspondence_layers decoder layers, in
+    both phases (not in the paper: 0, off); only the generated world knows where worn cloth lies on the garment."""
 
     garment_drop: float = 0.1
     weighting: str = "uniform"
@@ -155,6 +157,8 @@ class LossSection:
     tra_weight: float = 1e-3
     tra_gamma: float = 0.5
     tra_layers: int = 2
+    correspondence_weight: float = 0.0
+    correspondence_layers: int = 4
 
     def __post_init__(self):
         if self.weighting not in WEIGHTINGS:

@@ -141,7 +141,7 @@ class Trainer:
     def _load_data(self) -> None:
         config, device = self.config, self.accelerator.device
         data = config.data
-        sets = [build.clip_set(source, data) for source in data.sources]
+        sets = [build.clip_set(s, data, config.loss.correspondence_weight > 0) for s in data.sources]
         if config.phases.video_steps and not any(s.video for s in sets):
             raise InputError("phase (ii) needs videos and the data are images only; set phases.video_steps=0")
         with self.accelerator.main_process_first():
@@ -224,10 +224,10 @@ class Trainer:
             batch = self.encoder.batch(samples)
             last = number == len(micro) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.forward):
-                loss, losses_B, tra = self.forward(batch, phase)
+                loss, losses_B, extra = self.forward(batch, phase)
                 self._backward(loss / len(micro), last)
             finite = finite and bool(torch.isfinite(loss))
-            meter.add(phase, losses_B, batch.t_B, float(tra), batch.x0_BFCHW.shape[:2].numel())
+            meter.add(phase, losses_B, batch.t_B, extra, batch.x0_BFCHW.shape[:2].numel())
         norm = self.accelerator.clip_grad_norm_(active, self.config.optim.clip or math.inf)
         size = float(norm) if norm is not None else 0.0
         meter.step(size)

@@ -18,13 +18,13 @@ class Meter:
         self._values: dict[str, list[float]] = defaultdict(list)
         self._frames, self._steps, self._start = 0, 0, time.monotonic()
 
-    def add(self, phase: str, losses_B: Tensor, t_B: Tensor, tra: float, frames: int) -> None:
-        """One micro-batch; frames: of this process."""
+    def add(self, phase: str, losses_B: Tensor, t_B: Tensor, others: dict[str, Tensor], frames: int) -> None:
+        """One micro-batch; others: losses that are not the denoising loss, by name.  frames: of this process."""
         for loss, t in zip(losses_B.tolist(), t_B.tolist()):
             self._values[phase].append(loss)
             self._values[f"{phase}/level{int(t) * LEVELS // self._timesteps}"].append(loss)
-        if phase == "video":
-            self._values["tra"].append(tra)
+        for name, value in others.items():
+            self._values[name].append(float(value))
         self._frames += frames * self._processes
 
     def step(self, grad_norm: float) -> None:
@@ -33,8 +33,8 @@ class Meter:
         self._steps += 1
 
     def read(self, steps_left: int) -> dict[str, float]:
-        """Means since the last read, and start over.  Keys: image, video, image/level0.., tra, grad_norm,
-        seconds_per_step, frames_per_second, memory_gib, eta_seconds."""
+        """Means since the last read, and start over.  Keys: image, video, image/level0.., tra, correspondence,
+        grad_norm, seconds_per_step, frames_per_second, memory_gib, eta_seconds."""
         seconds = time.monotonic() - self._start
         figures = {name: sum(v) / len(v) for name, v in sorted(self._values.items())}
         figures["seconds_per_step"] = seconds / max(1, self._steps)
@@ -59,7 +59,9 @@ def memory_gib(device: torch.device) -> float:
 
 def log_line(step: int, steps: int, figures: dict[str, float], lr: float, skipped: int) -> str:
     """One line for people."""
-    losses = " ".join(f"{name} {figures[name]:.4f}" for name in ("image", "video", "tra") if name in figures)
+    losses = " ".join(
+        f"{name} {figures[name]:.4f}" for name in ("image", "video", "tra", "correspondence") if name in figures
+    )
     eta = int(figures["eta_seconds"])
     return (
         f"step {step}/{steps} {losses} lr {lr:.1e} {figures['seconds_per_step']:.2f} s/step "

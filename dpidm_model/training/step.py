@@ -14,6 +14,7 @@ from ..network.conditions import TryOnConditions
 from ..network.model import DPIDM
 from .batch import Batch
 from .config import LossSection
+from .correspondence import correspondence_loss
 from .losses import add_noise, denoising_loss, loss_weights, target
 from .phases import VIDEO
 from .tra import tra_loss
@@ -51,42 +52,59 @@ class TrainStep(nn.Module):
     def __init__(self, model: DPIDM, schedule: ScheduleConfig, loss: LossSection, *, every_gradient: bool = False):
         super().__init__()
         self.model, self.schedule, self.loss, self.every_gradient = model, schedule, loss, every_gradient
-        self.tra_layers = tuple(model.layer_names()[-loss.tra_layers :]) if loss.tra_layers else ()
         self.register_buffer("alphas", alphas_cumprod(schedule).float(), persistent=False)
         self.channels_C: Tensor | None
         self.register_buffer("channels_C", _channel_weights(loss, model.config.latent_channels), persistent=False)
 
-    def forward(self, batch: Batch, phase: str) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns (the loss to minimise, each clip's denoising loss (B,), the unweighted TRA loss).
+    def forward(self, batch: Batch, phase: str) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Returns (the loss to minimise, each clip's denoising loss (B,), the other losses before their weights).
 
         Clips whose garment is dropped go through the unconditional half, the others through the conditional one.
         """
         losses_B = torch.zeros(len(batch), device=batch.x0_BFCHW.device)
-        tra = torch.zeros((), device=batch.x0_BFCHW.device)
+        others = {name: torch.zeros((), device=losses_B.device) for name in self._other_losses(phase)}
         for half, index_B in (("cond", ~batch.drop_B), ("uncond", batch.drop_B)):
             if bool(index_B.any()):
                 part = batch.rows(index_B)
-                maps: list[tuple[Tensor, Tensor]] | None = [] if self._wants_tra(half, phase) else None
-                losses_B = losses_B.index_put((index_B,), self._denoise(part, half, phase, maps))
-                if maps:
-                    tra = tra + tra_loss(maps, gamma=self.loss.tra_gamma) * (len(part) / len(batch))
-        loss = losses_B.mean() + self.loss.tra_weight * tra
+                layers = {n: self._layers(n, part) for n in others} if half == "cond" else {}
+                tapped: dict[str, tuple[Tensor, Tensor]] = {}
+                losses_B = losses_B.index_put((index_B,), self._denoise(part, half, phase, layers, tapped))
+                for name, names in layers.items():
+                    if names:
+                        maps = [tapped[layer] for layer in names]
+                        others[name] = others[name] + self._other(name, maps, part) * (len(part) / len(batch))
+        loss = losses_B.mean() + sum(getattr(self.loss, f"{name}_weight") * value for name, value in others.items())
         if self.every_gradient and bool(batch.drop_B.all()):  # the conditional half uses all there are
             loss = loss + 0 * sum(p.flatten()[0] for p in self.parameters() if p.requires_grad)
-        return loss, losses_B.detach(), tra.detach()
+        return loss, losses_B.detach(), {name: value.detach() for name, value in others.items()}
 
-    def _wants_tra(self, half: str, phase: str) -> bool:
-        return half == "cond" and phase == VIDEO and self.loss.tra_weight > 0 and bool(self.tra_layers)
+    def _other_losses(self, phase: str) -> list[str]:
+        """Names of the losses on attention that this phase logs: fields of LossSection, less "_weight"."""
+        return ["tra"] * (phase == VIDEO) + ["correspondence"] * (self.loss.correspondence_weight > 0)
 
-    def _denoise(self, batch: Batch, half: str, phase: str, maps: list | None) -> Tensor:
-        """Each clip's loss (B,); fills `maps` with the (q, k) of the TRA layers when it is a list."""
+    def _layers(self, name: str, batch: Batch) -> tuple[str, ...]:
+        """The layers such a loss looks at; none where it has no weight or the batch does not know the truth."""
+        if getattr(self.loss, f"{name}_weight") <= 0 or (name == "correspondence" and batch.origin_BF3HW is None):
+            return ()
+        count = getattr(self.loss, f"{name}_layers")
+        return tuple(self.model.layer_names()[-count:]) if count else ()
+
+    def _other(self, name: str, maps: list[tuple[Tensor, Tensor]], batch: Batch) -> Tensor:
+        if name == "tra":
+            return tra_loss(maps, gamma=self.loss.tra_gamma)
+        assert batch.origin_BF3HW is not None
+        return correspondence_loss(maps, batch.origin_BF3HW)
+
+    def _denoise(self, batch: Batch, half: str, phase: str, layers: dict, tapped: dict) -> Tensor:
+        """Each clip's loss (B,); fills `tapped` with the (q, k) of the layers named in the values of `layers`."""
         frames, schedule = batch.x0_BFCHW.shape[1], self.schedule
         alphas_B = self.alphas[batch.t_B]  # type: ignore[index]
         x_BFCHW = add_noise(batch.x0_BFCHW, batch.noise_BFCHW, alphas_B)
+        wanted_layers = {layer for names in layers.values() for layer in names}
 
         def tap(name: str, q: Tensor, k: Tensor) -> None:
-            if maps is not None and name in self.tra_layers and len(maps) < len(self.tra_layers):
-                maps.append(tuple(rearrange(y, "(b f) n l d -> b f n l d", f=frames) for y in (q, k)))
+            if name in wanted_layers and name not in tapped:  # checkpointing runs layers again
+                tapped[name] = tuple(rearrange(y, "(b f) n l d -> b f n l d", f=frames) for y in (q, k))
 
         prediction = self.model(
             x_BFCHW,
@@ -94,7 +112,7 @@ class TrainStep(nn.Module):
             self.conditions(batch, garment=half == "cond"),
             half=half,
             temporal=phase == VIDEO,
-            tap=tap if maps is not None else None,
+            tap=tap if wanted_layers else None,
         )
         wanted = target(batch.x0_BFCHW, batch.noise_BFCHW, alphas_B, schedule.prediction_type)
         weights = loss_weights(alphas_B, schedule.prediction_type, self.loss.weighting, self.loss.snr_gamma)

@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..garment.renderer import RenderedGarment, render_garment
 from ..handovers import CATEGORIES, GarmentLandmarks, PoseTrack
 from . import scene as scenery
+from .atlas import Atlas
 from .cloth import garment_mesh
 from .mask import agnostic_masks
 from .mesh import Mesh
@@ -45,12 +46,15 @@ class WornTruth:
     frames_FHW3: uint8 RGB.  worn_FHW: bool, pixels that are mostly garment.  touched_FHW: bool, at all.
     flow_FHW2: float32, for every visible garment pixel of frame f the way in pixels (x, y) that this point of the cloth
     moves until frame f + 1, where it may be hidden (0 elsewhere and in the last frame). None if not asked for.
+    origin_FHW2: float32, for every such pixel where this cloth lies in the garment's picture, in its pixels (x, y); not
+    a number elsewhere. The back of a garment shows the front's cloth. None if not asked for.
     """
 
     frames_FHW3: np.ndarray
     worn_FHW: np.ndarray
     touched_FHW: np.ndarray
     flow_FHW2: np.ndarray | None
+    origin_FHW2: np.ndarray | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +65,7 @@ class TryOnClip:
     garment_HW3, garment_b_HW3: product pictures, uint8 RGB; landmarks, landmarks_b: theirs.
     pose: exact human pose on a canvas of the frames' size.
     agnostic_FHW: bool, true = to be painted; it hides both A and B.
-    worn_FHW, worn_b_FHW: bool, where the garment is visible.  flow_FHW2, flow_b_FHW2: see WornTruth.
+    worn_FHW, worn_b_FHW: bool, where the garment is visible.  flow_FHW2, origin_FHW2 and those of B: see WornTruth.
     """
 
     frames_FHW3: np.ndarray
@@ -79,6 +83,8 @@ class TryOnClip:
     frames_b_FHW3: np.ndarray | None = None
     worn_b_FHW: np.ndarray | None = None
     flow_b_FHW2: np.ndarray | None = None
+    origin_FHW2: np.ndarray | None = None
+    origin_b_FHW2: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -102,12 +108,13 @@ def make_clip(
     category: str = "upper",
     unpaired: bool = False,
     flow: bool = False,
+    origin: bool = False,
     options: dict | None = None,
 ) -> TryOnClip:
     """One clip; equal arguments give equal clips on one machine.
 
     size: (width, height), at least 32x32.  category: upper, lower or dress.  unpaired: also render garment B on the
-    same motion.  flow: also compute the optical flow of the garments.  options: see `Options`.
+    same motion.  flow, origin: also compute those fields of the garments.  options: see `Options`.
     Raises InputError on impossible numbers.
     """
     if min(size) < 32 or frames < 1 or category not in CATEGORIES:
@@ -121,7 +128,7 @@ def make_clip(
     worn = []
     for x in "ab" if unpaired else "a":
         garment = _pick_garment(rngs[f"garment_{x}"], size, category, wish.garment_kind)
-        worn.append((garment, _dress(rngs[f"folds_{x}"], stage, garment, size, flow)))
+        worn.append((garment, _dress(rngs[f"folds_{x}"], stage, garment, size, flow, origin)))
     fields = [_fields(*pair) for pair in worn]
     second = {name_b: fields[1][name] for name, name_b in OF_B} if unpaired else {}
     shared = _shared(rngs["mask"], stage, size, category, [truth for _, truth in worn])
@@ -135,6 +142,7 @@ OF_B = (
     ("landmarks", "landmarks_b"),
     ("worn_FHW", "worn_b_FHW"),
     ("flow_FHW2", "flow_b_FHW2"),
+    ("origin_FHW2", "origin_b_FHW2"),
 )
 
 
@@ -146,6 +154,7 @@ def _fields(garment: RenderedGarment, truth: WornTruth) -> dict:
         "landmarks": garment.landmarks,
         "worn_FHW": truth.worn_FHW,
         "flow_FHW2": truth.flow_FHW2,
+        "origin_FHW2": truth.origin_FHW2,
     }
 
 
@@ -195,9 +204,9 @@ def _set_stage(rngs, frames: int, size: tuple[int, int], fps: float, category: s
     body = _draw(mesh, texture, camera, light, frames)
     if category == "lower":
         top = _pick_garment(rngs["other"], size, "upper", None)
-        mesh, texture = garment_mesh(rngs["other"], person, top, detail, lowest=rngs["other"].uniform(0.02, 0.24))
+        mesh, atlas = garment_mesh(rngs["other"], person, top, detail, lowest=rngs["other"].uniform(0.02, 0.24))
         mesh = replace(mesh, part_T=np.full_like(mesh.part_T, Part.OTHER_GARMENT))
-        tops = _draw(mesh, texture, camera, light, frames)
+        tops = _draw(mesh, atlas.picture(), camera, light, frames)
         body = [joined(*over(below, above, COVERS)) for below, above in zip(body, tops, strict=True)]
     return _Stage(person, camera, light, body, _backdrops(rngs["scene"], camera, person, wish), detail)
 
@@ -247,27 +256,33 @@ def _pick_garment(rng, size: tuple[int, int], category: str, kind: str | None) -
     return render_garment(seed, size, category=category, kind=kind, clean=clean, layers=True)
 
 
-def _dress(rng, stage: _Stage, garment: RenderedGarment, size, flow: bool) -> WornTruth:
+def _dress(rng, stage: _Stage, garment: RenderedGarment, size, flow: bool, origin: bool) -> WornTruth:
     """Render every frame in one garment."""
-    mesh, texture = garment_mesh(rng, stage.person, garment, stage.detail)
+    mesh, atlas = garment_mesh(rng, stage.person, garment, stage.detail)
+    texture = atlas.picture()
     mesh = trim(mesh, texture)
     screen_FV3 = stage.camera.project(mesh.vertices_FV3)
     work = stage.camera.size
-    frames_HW3, cover_HW, flow_HW2 = [], [], []
+    frames_HW3, cover_HW, flow_HW2, origin_HW2 = [], [], [], []
     for run, body in zip(_runs(len(stage.backdrop), work), stage.body, strict=True):
         shot = shoot(mesh, texture, screen_FV3, run, stage.light, work[::-1])
         picture, shot = _compose(stage, run, body, shot)
         cover = shot.raster.paint(np.ones(len(shot.part_N), np.float32))
         ways = _ways(mesh, screen_FV3, run, shot) if flow else None
+        origins = _origins(mesh, atlas, shot) if origin else None
         for i in range(run.stop - run.start):
             rows = slice(i * work[1], (i + 1) * work[1])
             frames_HW3.append(_shrink(picture[rows], size).astype(np.uint8))
             cover_HW.append(_shrink(cover[rows], size))
             if ways is not None:
-                flow_HW2.append(_mean_way(ways[rows], size) * (cover_HW[-1] > 0.5)[..., None])
+                way_HW2 = _mean(ways[rows], size) * (size[1] / work[1])
+                flow_HW2.append(way_HW2 * (cover_HW[-1] > 0.5)[..., None])
+            if origins is not None:
+                origin_HW2.append(np.where(cover_HW[-1][..., None] > 0.5, _mean(origins[rows], size), np.nan))
     cover_FHW = np.stack(cover_HW)
     flow_FHW2 = np.stack(flow_HW2) if flow else None
-    return WornTruth(np.stack(frames_HW3), cover_FHW > 0.5, cover_FHW > 0, flow_FHW2)
+    origin_FHW2 = np.stack(origin_HW2).astype(np.float32) if origin else None
+    return WornTruth(np.stack(frames_HW3), cover_FHW > 0.5, cover_FHW > 0, flow_FHW2, origin_FHW2)
 
 
 def _runs(frames: int, work: tuple[int, int]) -> list[slice]:
@@ -317,10 +332,17 @@ def _ways(mesh: Mesh, screen_FV3: np.ndarray, run: slice, shot: Shot) -> np.ndar
     return shot.raster.paint(np.concatenate([way_N2, np.ones((len(way_N2), 1))], 1).astype(np.float32))
 
 
-def _mean_way(ways_HW3: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Flow at the output size, in its pixels: (H, W, 2)."""
-    mean = _shrink(ways_HW3, size)
-    return mean[..., :2] / np.maximum(mean[..., 2:], 1e-3) * (size[1] / ways_HW3.shape[0])
+def _origins(mesh: Mesh, atlas: Atlas, shot: Shot) -> np.ndarray:
+    """Where the visible cloth lies in the garment's picture: (frames * H, W, 3) x, y in its pixels, and cover."""
+    raster = replace(shot.raster, triangles_N=shot.raster.triangles_N % len(mesh.triangles_T3))
+    photo_N2 = atlas.on_photo(raster.interpolate(mesh.uv_V2, mesh.triangles_T3))
+    return raster.paint(np.concatenate([photo_N2, np.ones((len(photo_N2), 1))], 1).astype(np.float32))
+
+
+def _mean(values_HW3: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Two values at the output size, weighted by the third: (H, W, 2)."""
+    mean = _shrink(values_HW3, size)
+    return mean[..., :2] / np.maximum(mean[..., 2:], 1e-3)
 
 
 def _kept(stage: _Stage, size: tuple[int, int]) -> np.ndarray:
@@ -342,16 +364,17 @@ def dress_motion(
     category: str = "upper",
     hidden: int = 0,
     flow: bool = False,
+    origin: bool = False,
 ) -> list[TryOnClip]:
     """The motion of one seed in garment A of several seeds: clips that differ in the garment alone.
 
-    hidden: the clips' common mask hides the first `hidden` garments, 0 = all of them.  flow: see make_clip.
+    hidden: the clips' common mask hides the first `hidden` garments, 0 = all of them.  flow, origin: see make_clip.
     """
     rngs = _streams(motion_seed)
     stage = _set_stage(rngs, frames, size, fps, category, Options())
     garments = [_pick_garment(_streams(s)["garment_a"], size, category, None) for s in garment_seeds]
     folds = [np.random.default_rng((motion_seed, s)) for s in garment_seeds]
-    worn = [_dress(rng, stage, garment, size, flow) for rng, garment in zip(folds, garments, strict=True)]
+    worn = [_dress(rng, stage, garment, size, flow, origin) for rng, garment in zip(folds, garments, strict=True)]
     shared = _shared(rngs["mask"], stage, size, category, worn[: hidden or None])
     return [
         TryOnClip(fps=fps, seed=motion_seed, **_fields(garment, truth), **shared)

@@ -18,8 +18,8 @@ def garment_mesh(
     garment: RenderedGarment,
     detail: float = 1.0,
     lowest: float = -10.0,
-) -> tuple[Mesh, np.ndarray]:
-    """The worn garment's mesh and its atlas picture (H, W, 4).
+) -> tuple[Mesh, Atlas]:
+    """The worn garment's mesh and its atlas.
 
     garment: rendered with layers.  detail: mesh resolution, 1 = fine enough for 512x384.
     lowest: trunk height (0 hip joints, 1 shoulders) below which a top is cut off, as if tucked in.
@@ -43,4 +43,4 @@ def garment_mesh(
                 add_sleeve(builder, atlas, person, layer, side, half, folds, detail, neck)
             if (layer := garment.layer(f"{side}_{leg}")) is not None:
                 add_leg(builder, atlas, person, layer, side, half, folds, detail)
-    return builder.build(), atlas.picture()
+    return builder.build(), atlas

@@ -37,10 +37,10 @@ def add_pelvis(
         strip = measure(alpha, points_R2, np.array([1, 0], np.float32), 2.5 * abs(points_R2[0, 0] - crotch[0]))
         inner = wrap(angle_S)  # 0 in the middle of front and back, -1 and 1 at the side seams
         placed = strip.place(np.clip(2 * np.abs(inner) - 1, -0.98, 0.98) * sign)
-        picture, corner = crop(layer, placed)
+        picture, corner, to_photo = crop(layer, placed)
         opaque = picture.copy()
         opaque[..., 3] = 255
-        left, upper = atlas.place(opaque)
+        left, upper = atlas.place(opaque, to_photo)
         near = slice(middle, None) if sign > 0 else slice(0, middle + 1)
         builder.add_sheet(surface, placed - corner + (left, upper), near, Part.LEG_GARMENT)
 
@@ -68,10 +68,10 @@ def add_leg(
     placed = strip.place(wrap(angle_S) * 0.97).astype(np.float32)
     thigh = person.figure.thigh if half == 0 else person.figure.shin
     surface = leg_surface(person, side, at_R + half, angle_S, (high - low) * thigh / length, folds)
-    picture, corner = crop(layer, placed)
+    picture, corner, to_photo = crop(layer, placed)
     picture = picture.copy()
     picture[..., 3] = 255
-    left, top = atlas.place(picture)
+    left, top = atlas.place(picture, to_photo)
     builder.add(surface, placed - corner + (left, top), Part.LEG_GARMENT)
 
 
@@ -131,5 +131,5 @@ def _skirt(builder, atlas, person: Person, layer, folds: Folds, detail, start: t
     deep = np.clip(HANG - h, 0, 1) * np.clip(ease_R / 0.04, 0.3, 3)[None, :, None]
     crease = folds.depth * 2.2 * deep * np.sin((folds.count + 3) * a + p[0] + sway + 1.5 * np.sin(2 * h + p[1]))
     surface = hanging_surface(person, height_R, angle_S, ease_R[None, :, None] + crease)
-    picture, corner = crop(layer, placed)
-    add_front_and_back(builder, atlas, surface, placed - corner, picture, angle_S, -1.0, Part.LEG_GARMENT)
+    picture, corner, to_photo = crop(layer, placed)
+    add_front_and_back(builder, atlas, surface, placed - corner, picture, to_photo, angle_S, -1.0, Part.LEG_GARMENT)

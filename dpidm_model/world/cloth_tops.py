@@ -47,9 +47,10 @@ def add_torso(
     placed_RS2 = strip.place(wrap(angle_S))
     metres = SEAM * person.figure.shoulder / half_shoulder
     surface = torso_surface(person, height_R, angle_S, (strip.high_R - strip.low_R) * metres, folds)
-    picture, corner = crop(layer, placed_RS2)
+    picture, corner, to_photo = crop(layer, placed_RS2)
     neck_row = points_R2[np.argmin(np.abs(height_R - 1.09)), 1] - corner[1]
-    add_front_and_back(builder, atlas, surface, placed_RS2 - corner, picture, angle_S, neck_row, Part.TRUNK_GARMENT)
+    uv_RS2 = placed_RS2 - corner
+    add_front_and_back(builder, atlas, surface, uv_RS2, picture, to_photo, angle_S, neck_row, Part.TRUNK_GARMENT)
 
 
 def _armholes(strip: Strip, height_R: np.ndarray, half_shoulder: float) -> Strip:
@@ -140,10 +141,10 @@ def add_sleeve(
     placed_RS2 = strip.place(wrap(angle_S) * 0.97).astype(np.float32)
     metres = (person.figure.forearm if half else person.figure.upper_arm) / length
     surface = sleeve_surface(person, side, at_R + half, angle_S, (high - low) * metres, folds)
-    picture, corner = crop(layer, placed_RS2)
+    picture, corner, to_photo = crop(layer, placed_RS2)
     opaque = picture.copy()  # the rings end where the cloth ends: no holes at the cap's slanted edges
     opaque[..., 3] = 255
-    left, top = atlas.place(opaque)
+    left, top = atlas.place(opaque, to_photo)
     builder.add(surface, placed_RS2 - corner + (left, top), Part.SLEEVE_GARMENT)
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..garment.renderer import GarmentLayer
-from .atlas import Atlas
+from .atlas import Atlas, after_shift
 from .mesh import MeshBuilder
 
 LINING = 0.007  # metres between the body and the tightest cloth
@@ -70,12 +70,13 @@ def wrap(angle_S: np.ndarray) -> np.ndarray:
     return np.where(np.abs(s) <= 1, s, np.sign(s) * (2 - np.abs(s)))
 
 
-def crop(layer: GarmentLayer, placed_RS2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The part of a layer's picture that is used, and the corner it starts at."""
+def crop(layer: GarmentLayer, placed_RS2: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The part of a layer's picture that is used, the corner it starts at, and its layer.to_photo_23 from there."""
     height, width = layer.rgba_HW4.shape[:2]
     low = np.clip(np.floor(placed_RS2.min((0, 1))) - 1, 0, (width - 2, height - 2)).astype(int)
     high = np.clip(np.ceil(placed_RS2.max((0, 1))) + 2, low + 2, (width, height)).astype(int)
-    return layer.rgba_HW4[low[1] : high[1], low[0] : high[0]], low
+    to_photo_23 = after_shift(layer.to_photo_23, low)
+    return layer.rgba_HW4[low[1] : high[1], low[0] : high[0]], low, to_photo_23
 
 
 def anchor(layer: GarmentLayer, name: str) -> np.ndarray:
@@ -105,13 +106,13 @@ def closed_back(picture_HW4: np.ndarray, top: float) -> np.ndarray:
 
 
 def add_front_and_back(
-    builder: MeshBuilder, atlas: Atlas, surface_FRS3, uv_RS2, picture, angle_S, neck_row: float, part: int
+    builder: MeshBuilder, atlas: Atlas, surface_FRS3, uv_RS2, picture, to_photo_23, angle_S, neck_row: float, part: int
 ) -> None:
     """Two meshes that share a surface: the front half shows the picture, the back half its closed version."""
     quarter = (len(angle_S) - 1) // 4
     front = slice(quarter, len(angle_S) - quarter)
     back_columns = np.r_[len(angle_S) - 1 - quarter : len(angle_S), 1 : quarter + 1]
-    left, top = atlas.place(picture)
+    left, top = atlas.place(picture, to_photo_23)
     builder.add_sheet(surface_FRS3, uv_RS2 + (left, top), front, part)
-    left, top = atlas.place(closed_back(picture, neck_row))
+    left, top = atlas.place(closed_back(picture, neck_row), to_photo_23)
     builder.add_sheet(surface_FRS3, uv_RS2 + (left, top), back_columns, part)

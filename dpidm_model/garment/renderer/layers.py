@@ -35,12 +35,15 @@ class GarmentLayer:
         A short sleeve has its whole arm's anchors although the cloth ends earlier.
     halfwidth: half the piece's width in pixels at its first and last anchor (limbs), or at top and
         bottom (torso, skirt).
+    to_photo_23: (2, 3) float32, takes (x, y, 1) on this canvas to where that cloth lies in the product picture. A
+        similarity between the anchors: bends of the lying garment are left out.
     """
 
     name: str
     rgba_HW4: np.ndarray
     anchors: dict[str, tuple[float, float]]
     halfwidth: tuple[float, float]
+    to_photo_23: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,6 +145,7 @@ def render_garment(
             piece.strokes.clear()
             piece.dots.clear()
     to_pixels, unit = place(scene_rng, cut, size, clean)
+    joints = {name: transform(to_pixels, np.array([place]))[0] for name, place in cut.joints.items()}
     cloth = make_cloth(cloth_rng, garment, cut, size, unit)
     colour_HW3, alpha_HW, cloth_HW = paint(cut, cloth, to_pixels, size, unit, float(scene_rng.uniform(0.08, 0.3)))
     image = compose(scene_rng, colour_HW3, alpha_HW, unit, clean)
@@ -153,7 +154,7 @@ def render_garment(
         mask_HW=(cloth_HW * 255 + 0.5).astype(np.uint8),
         landmarks=_landmarks(cut, to_pixels, size, category),
         kind=garment.kind if category != "dress" else f"{garment.kind}_dress",
-        layers=rest_layers(garment.cut(None), cloth, size, cloth_rng) if layers else (),
+        layers=rest_layers(garment.cut(None), cloth, size, cloth_rng, joints) if layers else (),
     )
 
 

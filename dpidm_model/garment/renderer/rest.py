@@ -1,5 +1,7 @@
 """A garment's pieces in rest pose, each as a picture of its own, for others to drape."""
 
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 
@@ -19,17 +21,29 @@ ANCHORS = {
 }
 
 
-def rest_layers(cut: Cut, cloth: Cloth, size: tuple[int, int], rng: np.random.Generator) -> tuple[GarmentLayer, ...]:
-    """The pieces of a cut in rest pose, grouped by layer, back first; what lies behind the neck is left out."""
+def rest_layers(
+    cut: Cut, cloth: Cloth, size: tuple[int, int], rng: np.random.Generator, photo: Mapping[str, np.ndarray]
+) -> tuple[GarmentLayer, ...]:
+    """The pieces of a cut in rest pose, grouped by layer, back first; what lies behind the neck is left out.
+
+    photo: name -> (x, y), the wearer's joints as the product picture has them.
+    """
     to_pixels, unit = place(rng, cut, size, clean=True)
     shown = [p for p in sorted(cut.pieces, key=lambda p: p.depth) if p.material != INNER and p.depth > BEHIND]
     groups = {name: [p for p in shown if p.layer == name] for name in LAYER_NAMES}
     names = sorted((n for n in LAYER_NAMES if groups[n]), key=lambda n: groups[n][0].depth)
-    return tuple(_layer(name, groups[name], cut, cloth, to_pixels, size, unit) for name in names)
+    return tuple(_layer(name, groups[name], cut, cloth, to_pixels, size, unit, photo) for name in names)
 
 
 def _layer(
-    name: str, pieces: list[Piece], cut: Cut, cloth: Cloth, to_pixels: np.ndarray, size: tuple[int, int], unit: float
+    name: str,
+    pieces: list[Piece],
+    cut: Cut,
+    cloth: Cloth,
+    to_pixels: np.ndarray,
+    size: tuple[int, int],
+    unit: float,
+    photo: Mapping[str, np.ndarray],
 ) -> GarmentLayer:
     colour_HW3 = np.empty((size[1], size[0], 3), np.float32)
     colour_HW3[:] = cloth.fabric_HW3.reshape(-1, 3).mean(0)
@@ -52,7 +66,17 @@ def _layer(
         rgba_HW4=np.dstack([np.clip(colour_HW3, 0, 255), alpha_HW * 255]).astype(np.uint8),
         anchors={a: (float(x), float(y)) for a, (x, y) in zip(anchors, places)},
         halfwidth=(float(first * unit), float(last * unit)),
+        to_photo_23=_similarity(places, np.array([photo[a] for a in anchors])),
     )
+
+
+def _similarity(from_N2: np.ndarray, to_N2: np.ndarray) -> np.ndarray:
+    """Scale, turn and shift (2, 3) that takes some points nearest to others, in least squares."""
+    start, goal = (p[:, 0] + 1j * p[:, 1] for p in (from_N2.astype(np.float64), to_N2))
+    spread = start - start.mean()
+    turn = np.vdot(spread, goal - goal.mean()) / max(float(np.vdot(spread, spread).real), 1e-9)
+    shift = goal.mean() - turn * start.mean()
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]], np.float32)
 
 
 def _anchor_names(layer: str) -> tuple[str, ...]:

@@ -40,6 +40,8 @@ class Clip:
     frames_FHW3: uint8.  mask_FHW: uint8, 255 where the network may paint.  garment_HW3: uint8 product picture.
     pose: F frames.  landmarks: of the garment picture.  Pictures share H and W, the pose's and the landmarks' canvas.
     latents: cached ones; frames are then black and not to be used.
+    origin_FHW3: float16, of cells of CELL pixels (training/correspondence.py): x, y in 0..1 of the garment picture where
+    this cloth lies, and cover; None where nobody knows.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Clip:
     pose: PoseTrack
     landmarks: GarmentLandmarks
     latents: ClipLatents | None = None
+    origin_FHW3: np.ndarray | None = None
 
     def __post_init__(self):
         F, H, W, _ = self.frames_FHW3.shape
@@ -109,7 +112,14 @@ def flip(clip: Clip) -> Clip:
         pose=replace(clip.pose, keypoints_FK3=keypoints),
         landmarks=replace(clip.landmarks, points_K3=points, visibility_K=clip.landmarks.visibility_K[_GARMENT_MIRROR]),
         latents=clip.latents.mirrored() if clip.latents else None,
+        origin_FHW3=None if clip.origin_FHW3 is None else _mirror_origin(clip.origin_FHW3),
     )
+
+
+def _mirror_origin(origin_FHW3: np.ndarray) -> np.ndarray:
+    mirrored = origin_FHW3[:, :, ::-1].copy()
+    mirrored[..., 0] = 1 - mirrored[..., 0]
+    return mirrored
 
 
 def mirror_points(points: np.ndarray, width: int) -> np.ndarray:

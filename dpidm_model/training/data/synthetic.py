@@ -7,10 +7,12 @@ from collections import OrderedDict
 from dataclasses import replace
 
 import numpy as np
+from einops import rearrange
 
 from ...errors import InputError
 from ...handovers import PoseTrack
 from ...world import clip as world
+from ..correspondence import CELL
 from .base import Clip
 
 FPS = 8.0
@@ -24,7 +26,7 @@ class SyntheticClips:
     clips 0: as many as the split has seeds, each in its own garment, rendered when asked for.
     clips N: the first N seeds of the split, each worn with `garments` garments: those of the clips i, i+1, ... (modulo
     N), so that clip i + N * k is motion i in the garment of clip (i + k) mod N. Rendered once and kept.
-    frames: length of a clip.  size: (width, height).
+    frames: length of a clip.  size: (width, height).  origin: clips know where on the garment the worn cloth lies.
     """
 
     video = True
@@ -38,11 +40,13 @@ class SyntheticClips:
         frames: int = 16,
         garments: int = 1,
         category: str = "upper",
+        origin: bool = False,
     ):
         if clips and not 1 <= garments <= clips:
             raise InputError(f"garments={garments} must be in 1..clips={clips}: the garments are those of the clips")
         self.name, self.size, self.frames = "synthetic", size, frames
         self.seeds, self.clips, self.garments, self.category = SPLITS[split], clips, garments, category
+        self.origin = origin
         self._kept: OrderedDict[int, Clip] = OrderedDict()
 
     def __len__(self) -> int:
@@ -64,16 +68,15 @@ class SyntheticClips:
         return self._own_garment(self.seeds[index], count, FPS * count / self.frames), tuple(range(count))
 
     def _own_garment(self, seed: int, frames: int, fps: float) -> Clip:
-        made = world.make_clip(seed, frames, self.size, fps=fps, category=self.category)
+        made = world.make_clip(seed, frames, self.size, fps=fps, category=self.category, origin=self.origin)
         return _clip(f"synthetic/{seed}", made)
 
     def _whole(self, index: int) -> Clip:
         if index not in self._kept:
             motion, shift = index % self.clips, index // self.clips
             wardrobe = [self.seeds[(motion + k) % self.clips] for k in range(self.garments)]
-            worn = world.dress_motion(
-                self.seeds[motion], wardrobe, self.frames, self.size, fps=FPS, category=self.category
-            )
+            options = {"fps": FPS, "category": self.category, "origin": self.origin}
+            worn = world.dress_motion(self.seeds[motion], wardrobe, self.frames, self.size, **options)
             for k, (seed, made) in enumerate(zip(wardrobe, worn)):
                 self._kept[motion + self.clips * k] = _clip(f"synthetic/{self.seeds[motion]}-in-{seed}", made)
             while len(self._kept) > max(KEPT, self.garments):
@@ -90,7 +93,18 @@ def _clip(name: str, made: world.TryOnClip) -> Clip:
         garment_HW3=made.garment_HW3,
         pose=made.pose,
         landmarks=made.landmarks,
+        origin_FHW3=None if made.origin_FHW2 is None else _cells(made.origin_FHW2),
     )
+
+
+def _cells(origin_FHW2: np.ndarray) -> np.ndarray:
+    """Clip.origin_FHW3 from the world's, pixel by pixel: means over the pixels that show the garment."""
+    height, width = origin_FHW2.shape[1:3]
+    share = rearrange(origin_FHW2, "f (h a) (w b) c -> f h w (a b) c", a=CELL, b=CELL) / [width, height]
+    known = np.isfinite(share[..., :1])
+    count = known.sum(-2)
+    place = np.where(known, share, 0).sum(-2) / np.maximum(count, 1)
+    return np.concatenate([place, count / CELL**2], -1).astype(np.float16)
 
 
 def _frames(clip: Clip, frames: list[int]) -> Clip:
@@ -99,5 +113,6 @@ def _frames(clip: Clip, frames: list[int]) -> Clip:
         clip,
         frames_FHW3=clip.frames_FHW3[frames],
         mask_FHW=clip.mask_FHW[frames],
+        origin_FHW3=None if clip.origin_FHW3 is None else clip.origin_FHW3[frames],
         pose=PoseTrack(pose.keypoints_FK3[frames], pose.canvas, pose.provenance_F[frames]),
     )
