@@ -22,8 +22,8 @@ def correspondence_loss(maps: list[tuple[Tensor, Tensor]], origin_BF3HW: Tensor)
     maps: (q_BFNLD, k_BFNMD) of PASA layers, garment keys last, as many as queries.
     origin_BF3HW: for each cell of the frames x, y in the garment picture, in 0..1 of its width and height, and how much
     of the cell shows the garment, 0..1.
-    Attention counts among garment keys only (how much a head looks at the person is its own affair) and as the mean over
-    heads, so that some may look elsewhere. The target is spread over the four tokens around the place by bilinear
+    Attention counts among garment keys only (how much a head looks at the person is its own affair) and as the mean
+    over heads, so that some may look elsewhere. The target is spread over the four tokens around the place by bilinear
     weights. Where no token shows enough of the garment (coarse layers, clips without origin) the loss is 0.
     """
     losses = [_layer_loss(q, k, origin_BF3HW) for q, k in maps]

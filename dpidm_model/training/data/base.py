@@ -40,8 +40,8 @@ class Clip:
     frames_FHW3: uint8.  mask_FHW: uint8, 255 where the network may paint.  garment_HW3: uint8 product picture.
     pose: F frames.  landmarks: of the garment picture.  Pictures share H and W, the pose's and the landmarks' canvas.
     latents: cached ones; frames are then black and not to be used.
-    origin_FHW3: float16, of cells of CELL pixels (training/correspondence.py): x, y in 0..1 of the garment picture where
-    this cloth lies, and cover; None where nobody knows.
+    origin_FHW3: float16, of cells of CELL pixels (training/correspondence.py): x, y in 0..1 of the garment picture
+    where this cloth lies, and cover; None where nobody knows.
     """
 
     name: str
