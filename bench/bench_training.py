@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -99,6 +100,38 @@ def step_seconds() -> dict:
     return seconds
 
 
+def correspondence_cost() -> dict:
+    """What the correspondence loss adds: a step of phase (i) with it over one without, and the same of its clips."""
+    from dataclasses import replace
+
+    from dpidm_model.checkpoint.file import build_model
+    from dpidm_model.config import PRESETS
+    from dpidm_model.training.config import LossSection
+    from dpidm_model.training.correspondence import CELL
+    from dpidm_model.training.step import TrainStep
+    from dpidm_model.world.clip import make_clip
+
+    config, schedule = PRESETS["tiny"]
+    step = TrainStep(build_model(config, 0), schedule, LossSection())
+    origin = torch.cat([torch.rand(8, 1, 2, 128 // CELL, 96 // CELL), torch.ones(8, 1, 1, 128 // CELL, 96 // CELL)], 2)
+    batch = replace(random_batch(config, 8, 1, 128, 96), origin_BF3HW=origin)
+
+    def train(weight: float) -> None:
+        step.loss = replace(step.loss, correspondence_weight=weight)
+        step(batch, "image")[0].backward()
+
+    times: dict[str, list[float]] = {name: [] for name in ("step", "taught", "clip", "known")}
+    for seed in range(5):  # taking turns, so that what else runs hits all alike
+        times["step"].append(_fastest(partial(train, 0.0), "cpu", 1))
+        times["taught"].append(_fastest(partial(train, 0.05), "cpu", 1))
+        times["clip"].append(_fastest(partial(make_clip, seed, 16), "cpu", 1))
+        times["known"].append(_fastest(partial(make_clip, seed, 16, origin=True), "cpu", 1))
+    return {
+        "correspondence_step_over_step": min(times["taught"]) / min(times["step"]),
+        "clip_with_origin_over_clip": sum(times["known"]) / sum(times["clip"]),
+    }
+
+
 def device_step(device: str, preset: str = "sd15", frames: int = 24, height: int = 512, width: int = 384) -> dict:
     """A whole step of phase (ii) in bf16 with gradient checkpointing and AdamW, one clip.
 
@@ -178,6 +211,7 @@ def run() -> dict:
         "tra_time_chunked_over_naive": seconds["chunked"] / seconds["naive"],
         "video_step_over_image_step": steps["video_step_seconds_per_frame"] / steps["image_step_seconds_per_frame"],
         "feeding_over_video_step": fed / steps["video_step_seconds_per_frame"],
+        **correspondence_cost(),
         "tra_memory_mib": memory,
         "tra_seconds": seconds,
         **steps,
