@@ -102,6 +102,11 @@ def _landmarks(cut: Cut, to_pixels_33: np.ndarray, size: tuple[int, int], catego
     return GarmentLandmarks(points_K3, visibility_K, size, category, cut.sleeve)
 
 
+def _joints(cut: Cut, to_pixels_33: np.ndarray) -> dict[str, np.ndarray]:
+    """The wearer's joints, x and y in pixels."""
+    return dict(zip(cut.joints, transform(to_pixels_33, np.array(list(cut.joints.values())))))
+
+
 def render_garment(
     seed: int,
     size: tuple[int, int] = (192, 256),
@@ -145,7 +150,6 @@ def render_garment(
             piece.strokes.clear()
             piece.dots.clear()
     to_pixels, unit = place(scene_rng, cut, size, clean)
-    joints = {name: transform(to_pixels, np.array([place]))[0] for name, place in cut.joints.items()}
     cloth = make_cloth(cloth_rng, garment, cut, size, unit)
     colour_HW3, alpha_HW, cloth_HW = paint(cut, cloth, to_pixels, size, unit, float(scene_rng.uniform(0.08, 0.3)))
     image = compose(scene_rng, colour_HW3, alpha_HW, unit, clean)
@@ -154,7 +158,7 @@ def render_garment(
         mask_HW=(cloth_HW * 255 + 0.5).astype(np.uint8),
         landmarks=_landmarks(cut, to_pixels, size, category),
         kind=garment.kind if category != "dress" else f"{garment.kind}_dress",
-        layers=rest_layers(garment.cut(None), cloth, size, cloth_rng, joints) if layers else (),
+        layers=rest_layers(garment.cut(None), cloth, size, cloth_rng, _joints(cut, to_pixels)) if layers else (),
     )
 
 
