@@ -74,7 +74,7 @@ def random_batch(config, clips: int, frames: int, height: int, width: int, devic
         poses_BF3HW=torch.rand(clips, frames, *picture, device=device),
         garment_BCHW=torch.randn(clips, *latent, device=device),
         garment_poses_B3HW=torch.rand(clips, *picture, device=device),
-        t_B=torch.arange(clips, device=device) * 100,
+        t_B=torch.arange(clips, device=device) * 100 % 1000,
         drop_B=torch.zeros(clips, dtype=torch.bool, device=device),
     )
 
