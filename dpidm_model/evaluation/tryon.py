@@ -65,6 +65,8 @@ def run(args) -> dict:
     """Figures with 95 % bootstrap intervals over clips; what cannot be computed is listed under "skipped"."""
     if args.clips < 0 or args.frames < 2 or (args.steps is not None and args.steps < 1):
         raise InputError(f"--clips {args.clips} --frames {args.frames} --steps {args.steps}: expected >= 0, >= 2, >= 1")
+    if args.report and Path(args.report).suffix not in (".html", ".htm"):
+        raise InputError(f"--report {args.report}: the report is a page; expected a name that ends in .html")
     start = time.monotonic()
     dresser, about, size = _dresser(args)
     tasks = _tasks(args, size)

@@ -147,8 +147,9 @@ def test_the_tool_measures_a_checkpoint_and_writes_its_page(tmp_path):
     assert "psnr_in_mask" in page
 
 
-def test_wrong_arguments_say_what_is_expected():
-    command = [sys.executable, "evaluate.py", "tryon", "--checkpoint", "source", "--set", "vvt", "--json"]
+@pytest.mark.parametrize(("options", "said"), [(["--set", "vvt"], "--root"), (["--report", "page.png"], ".html")])
+def test_wrong_arguments_say_what_is_expected(options, said):
+    command = [sys.executable, "evaluate.py", "tryon", "--checkpoint", "source", *options, "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "--root" in json.loads(done.stdout)["error"]
+    assert said in json.loads(done.stdout)["error"]
