@@ -74,7 +74,7 @@ class DPIDMConfig:
     adapter_init: "zero" (paper, for pretrained weights) or "random" - not in the paper: for training from scratch.
     attention_start: "keys_equal_queries" starts every self-attention with equal key and query weights - not in the
         paper: for training from scratch.
-    pose_input: "encoder" adds the encoded pose after conv_in instead (PoseGuider style, control of the ablation).
+    pose_input: "encoder" adds the encoded pose after conv_in too (PoseGuider style; alone the ablation's control).
     garment_timestep: t at which the garment U-Net runs, once per generation - not in the paper: 0.
     tsa, tsa_frames, tsa_patch: temporal-shift attention, L preceding frames (not in the paper: 3), side in tokens of
         the mosaic's patches (not in the paper: 1).

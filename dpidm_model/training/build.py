@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import config as network_config
 from ..checkpoint.file import ModelInfo, build_model, load_model
+from ..checkpoint.grown import with_config
 from ..config import DPIDMConfig
 from ..errors import InputError, MissingFileError
 from ..network.model import DPIDM
@@ -26,9 +27,10 @@ def network(section: ModelSection, seed: int) -> tuple[DPIDM, ModelInfo]:
     """The network to train, in float32, and what it is. Its info is that of the start: not trained."""
     if section.init:
         model, info = load_model(section.init, dtype=torch.float32)
-        if section.config or section.schedule:
-            raise InputError("model.config and model.schedule do not go with model.init: the file's own are used")
-        return model, info
+        if section.schedule:
+            raise InputError("model.schedule does not go with model.init: the file's own is used")
+        config = _changed(info.config, section.config, "config")
+        return with_config(model, config, seed), replace(info, config=config)
     if section.preset not in network_config.PRESETS:
         raise InputError(f"model.preset {section.preset!r} is not one of {', '.join(network_config.PRESETS)}")
     config, schedule = network_config.PRESETS[section.preset]

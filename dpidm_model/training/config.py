@@ -22,8 +22,9 @@ class ModelSection:
     """Which network, and where its weights start.
 
     preset: a name of dpidm_model.config.PRESETS; used when init is null.  init: a DPIDM .safetensors file (for
-    example one that convert.py made from SwiftTry, ViViD or Stable Diffusion); its own config and schedule win.
-    config, schedule: fields to change in the preset's DPIDMConfig and ScheduleConfig.
+    example one that convert.py made from SwiftTry, ViViD or Stable Diffusion), with its own config and schedule.
+    config: fields to change in that DPIDMConfig; parts that init lacks start fresh.  schedule: fields to change in the
+    preset's ScheduleConfig (not with init).
     """
 
     preset: str = "sd15"

@@ -217,6 +217,28 @@ def test_trained_file_loads(tmp_path, make_config):
     assert changed(weights(model), weights(again.model)) == set()
 
 
+def test_parts_are_added_to_trained_weights_and_left_out(tmp_path, make_config):
+    start = trainer(make_config(tmp_path)).export(tmp_path / "start.safetensors")
+    before = weights(load_model(start)[0])
+
+    def changed_to(name, config):
+        return trainer(make_config(tmp_path / name, f"model.init={start}", f"model.config={config}"))
+
+    posed = changed_to("posed", "{pose_input: encoder}")
+    assert posed.model.config.pose_input == "encoder"
+    after = {name.replace("conv_in.conv.", "conv_in."): x for name, x in weights(posed.model).items()}
+    assert after.keys() == before.keys()
+    assert changed(before, after) == set()
+    one_step(posed)
+    bare = weights(changed_to("bare", "{pata_pose: false}").model)
+    assert bare.keys() == {name for name in before if ".pata.adapter." not in name}
+    assert all(torch.equal(x, before[name]) for name, x in bare.items())
+    fuller = changed_to("fuller", "{temporal: after_block}")  # its temporal layers stand elsewhere: fresh ones
+    assert any(name not in before for name in weights(fuller.model))
+    with pytest.raises(InputError, match=r"another shape \(.*adapter.down"):
+        changed_to("other", "{pose_channels: 32}")
+
+
 def test_corrupted_checkpoint_falls_back_and_says_so(tmp_path, make_config):
     run = trainer(make_config(tmp_path))
     one_step(run)
