@@ -151,6 +151,7 @@ def clip_set(source: Source, data: DataSection, origin: bool = False) -> ClipSet
             size=size,
             frames=source.frames,
             garments=source.garments,
+            first=source.first,
             origin=origin,
         )
     assert source.root is not None

@@ -41,8 +41,9 @@ class Source:
 
     kind: one of KINDS.  root: its folder ("synthetic" has none).  split: train, val or test.  weight: its share of the
     draws.  prepared: the folder prepare_dataset.py wrote for it.  clips: use this many clips only (0 = all; for
-    "synthetic" 0 = endless).  categories: of ViViD and "folder"; empty = all.  frames, garments: of "synthetic" only:
-    length of a clip, and garments per motion when clips > 0 (see data/synthetic.py).
+    "synthetic" 0 = endless).  categories: of ViViD and "folder"; empty = all.  frames, garments, first: of "synthetic"
+    only: length of a clip, garments per motion when clips > 0, and the place of its first motion in the split, so that
+    a later run can go on with motions and garments not seen before (see data/synthetic.py).
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Source:
     categories: tuple[str, ...] = ()
     frames: int = 16
     garments: int = 1
+    first: int = 0
 
     def __post_init__(self):
         if self.kind not in KINDS:

@@ -26,7 +26,8 @@ class SyntheticClips:
     clips 0: as many as the split has seeds, each in its own garment, rendered when asked for.
     clips N: the first N seeds of the split, each worn with `garments` garments: those of the clips i, i+1, ... (modulo
     N), so that clip i + N * k is motion i in the garment of clip (i + k) mod N. Rendered once and kept.
-    frames: length of a clip.  size: (width, height).  origin: clips know where on the garment the worn cloth lies.
+    first: place in the split of the first seed.  frames: length of a clip.  size: (width, height).
+    origin: clips know where on the garment the worn cloth lies.
     """
 
     video = True
@@ -39,13 +40,16 @@ class SyntheticClips:
         size: tuple[int, int],
         frames: int = 16,
         garments: int = 1,
+        first: int = 0,
         category: str = "upper",
         origin: bool = False,
     ):
         if clips and not 1 <= garments <= clips:
             raise InputError(f"garments={garments} must be in 1..clips={clips}: the garments are those of the clips")
+        if not 0 <= first <= len(SPLITS[split]) - max(clips, 1):
+            raise InputError(f"first={first}, clips={clips}: the {split} split has {len(SPLITS[split])} clips")
         self.name, self.size, self.frames = "synthetic", size, frames
-        self.seeds, self.clips, self.garments, self.category = SPLITS[split], clips, garments, category
+        self.seeds, self.clips, self.garments, self.category = SPLITS[split][first:], clips, garments, category
         self.origin = origin
         self._kept: OrderedDict[int, Clip] = OrderedDict()
 

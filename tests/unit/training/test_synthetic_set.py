@@ -41,6 +41,18 @@ def test_a_motion_in_several_garments_differs_inside_the_mask_alone():
     np.testing.assert_array_equal(clips.read(2, [0]).garment_HW3, other.garment_HW3)  # garment of clip 2
 
 
+def test_a_later_run_goes_on_with_other_motions():
+    clips = SyntheticClips(split="train", clips=2, size=SIZE, frames=2, garments=2)
+    later = SyntheticClips(split="train", clips=2, size=SIZE, frames=2, garments=2, first=1)
+    np.testing.assert_array_equal(clips.read(1, [0]).garment_HW3, later.read(0, [0]).garment_HW3)
+    np.testing.assert_array_equal(clips.read(1, [0]).pose.keypoints_FK3, later.read(0, [0]).pose.keypoints_FK3)
+    assert (later.read(1, [0]).garment_HW3 != clips.read(0, [0]).garment_HW3).any()
+    with pytest.raises(InputError, match="first=-1"):
+        SyntheticClips(split="train", clips=2, size=SIZE, first=-1)
+    with pytest.raises(InputError, match="the val split has 1000000 clips"):
+        SyntheticClips(split="val", clips=2, size=SIZE, first=999_999)
+
+
 def test_more_garments_than_clips_is_refused():
     with pytest.raises(InputError, match="garments=4"):
         SyntheticClips(split="train", clips=3, size=SIZE, garments=4)
